@@ -1,0 +1,1 @@
+"""Ready campaigns, shipped with the package."""

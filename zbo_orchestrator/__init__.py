@@ -1,0 +1,1 @@
+"""Closed-loop experiments on trajectories: plan, decode, execute, evaluate, record, repeat."""
