@@ -49,7 +49,7 @@ class TransientError(ExecutionError):
     """The attempt failed for a passing reason; the same trajectory may be tried again."""
 
 
-class Stopped(ExecutionError):
+class Stopped(ExecutionError):  # noqa: N818 (an outcome more than an error)
     """The trial was asked to stop, and did."""
 
 

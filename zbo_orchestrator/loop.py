@@ -1,0 +1,193 @@
+"""The closed loop: plan, decode, execute, evaluate, record, repeat (Biswas et al. 2023, Table 1)."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from zbo_orchestrator.model import (
+    Attempt,
+    Decoder,
+    Evaluator,
+    Evidence,
+    ExecutionError,
+    Job,
+    Measurement,
+    Plan,
+    Planner,
+    Proposal,
+    Score,
+    Stop,
+    Stopped,
+    Trajectory,
+    TransientError,
+    Trial,
+    Workers,
+)
+
+
+class Ledger(Protocol):
+    """What the loop asks of a history: every plan is written before it is acted on, every outcome after."""
+
+    @property
+    def repeatable(self) -> bool: ...
+    def waiting(self) -> Sequence[Proposal]: ...
+    def evidence(self) -> Evidence: ...
+    def propose(self, plan: Plan) -> Sequence[Proposal]: ...
+    def start(self, number: int) -> None: ...
+    def check(self, measurement: Measurement) -> None: ...
+    def record(self, trial: Trial) -> None: ...
+    def transaction(self) -> AbstractContextManager[None]: ...
+    def finish(self, reason: str) -> None: ...
+
+
+def run(
+    history: Ledger,
+    planner: Planner,
+    decoder: Decoder,
+    evaluator: Evaluator,
+    workers: Workers,
+    *,
+    width: int = 1,
+    retries: int = 0,
+    seed_of: Callable[[int], int] = lambda number: number,
+) -> Iterator[Trial]:
+    """Yield each trial once it is recorded, until the planner stops and nothing is in flight.
+
+    Up to `width` trials are in flight; each one that ends is replaced by a plan that knows what is pending.
+    A `TransientError` is tried again up to `retries` times; every attempt is recorded.
+    Closing the generator stops what is in flight and records it. After any other interruption, trials of a
+    repeatable executor are left proposed, to be run again when the campaign goes on.
+    """
+    if width < 1:
+        raise ValueError(f"width is {width}; wanted at least 1")
+    loop = _Loop(history, planner, decoder, evaluator, workers, width, retries, seed_of, deque(history.waiting()))
+    try:
+        loop.plan()
+        loop.launch()
+        for number, result in workers.results():
+            if loop.try_again(number, result):
+                continue
+            with loop.one_commit():
+                trial = loop.record(number, result)
+                loop.plan()
+            workers.forget(number)
+            loop.launch()
+            yield trial
+    except GeneratorExit:
+        loop.land("the campaign was closed", deliberate=True)
+        raise
+    except BaseException as cause:
+        loop.land(f"the campaign was interrupted ({type(cause).__name__})", deliberate=False)
+        raise
+    history.finish(loop.stopped)
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A trial under way."""
+
+    proposal: Proposal
+    trajectory: Trajectory
+    started: float
+    attempts: tuple[Attempt, ...] = ()
+
+
+@dataclass(slots=True)
+class _Loop:
+    history: Ledger
+    planner: Planner
+    decoder: Decoder
+    evaluator: Evaluator
+    workers: Workers
+    width: int
+    retries: int
+    seed_of: Callable[[int], int]
+    waiting: deque[Proposal]
+    flights: dict[int, _Flight] = field(default_factory=dict)
+    stopped: str = ""
+
+    def one_commit(self) -> AbstractContextManager[None]:
+        """A record and the next plan share a commit, unless losing the record would lose an experiment."""
+        return self.history.transaction() if self.history.repeatable else nullcontext()
+
+    @property
+    def free(self) -> int:
+        return self.width - len(self.flights) - len(self.waiting)
+
+    def plan(self) -> None:
+        """Fill the free places with proposals."""
+        while not self.stopped and self.free > 0:  # a planner may answer with fewer points than asked
+            plan = self.planner.plan(self.history.evidence(), self.free)
+            if isinstance(plan, Stop):
+                self.stopped = plan.reason
+            else:
+                self.waiting.extend(self.history.propose(plan))
+
+    def launch(self) -> None:
+        """Hand the waiting proposals to the workers."""
+        jobs = []
+        while self.waiting and len(self.flights) < self.width:
+            proposal = self.waiting.popleft()
+            trajectory = self.decoder.decode(proposal.z[None])[0]
+            if not self.history.repeatable:
+                self.history.start(proposal.number)
+            self.flights[proposal.number] = _Flight(proposal, trajectory, time.time())
+            jobs.append(self._job(proposal.number))
+        if jobs:
+            self.workers.start(jobs)
+
+    def try_again(self, number: int, result: Measurement | ExecutionError) -> bool:
+        """Start another attempt after a passing failure, where one is left."""
+        flight = self.flights[number]
+        if not isinstance(result, TransientError) or len(flight.attempts) >= self.retries:
+            return False
+        flight.attempts += (self._attempt(flight, result),)
+        flight.started = time.time()
+        self.workers.start([self._job(number)])
+        return True
+
+    def record(self, number: int, result: Measurement | ExecutionError) -> Trial:
+        """Score what came back and write it down."""
+        flight = self.flights.pop(number)
+        measurement, outcome = self._judge(flight.trajectory, result)
+        error = outcome if isinstance(outcome, ExecutionError) else None
+        attempts = (*flight.attempts, self._attempt(flight, error))
+        trial = Trial(flight.proposal, flight.trajectory, outcome, measurement, attempts)
+        self.history.record(trial)
+        return trial
+
+    def land(self, reason: str, *, deliberate: bool) -> None:
+        """Stop what is in flight and wait for it; record what ended, and what was stopped on purpose."""
+        for number in self.flights:
+            self.workers.stop(number, reason)
+        for number, result in self.workers.results():
+            if deliberate or not self.history.repeatable or not isinstance(result, Stopped):
+                self.record(number, result)
+
+    def _judge(
+        self, trajectory: Trajectory, result: Measurement | ExecutionError
+    ) -> tuple[Measurement | None, Score | ExecutionError]:
+        if isinstance(result, ExecutionError):
+            return None, result
+        try:
+            self.history.check(result)
+        except ExecutionError as misfit:
+            return None, misfit
+        try:
+            return result, self.evaluator.evaluate(trajectory, result)
+        except ExecutionError as unscorable:
+            return result, unscorable
+
+    def _job(self, number: int) -> Job:
+        flight = self.flights[number]
+        return Job(number, len(flight.attempts) + 1, self.seed_of(number), flight.trajectory)
+
+    def _attempt(self, flight: _Flight, error: ExecutionError | None) -> Attempt:
+        seed = self.seed_of(flight.proposal.number)
+        message = f"{type(error).__name__}: {error}" if error else ""
+        return Attempt(len(flight.attempts) + 1, seed, flight.started, time.time(), message)
