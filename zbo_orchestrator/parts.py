@@ -1,0 +1,198 @@
+"""Parts by name: found through entry points, their options checked against their constructors' type hints."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import inspect
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
+
+from zbo_orchestrator.complaints import Problem, brief, complaints, meant
+from zbo_orchestrator.model import ConfigurationError
+
+Kind = Literal["families", "decoders", "planners", "executors", "evaluators"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+STRICT = ConfigDict(
+    extra="forbid",
+    strict=True,
+    frozen=True,
+    arbitrary_types_allowed=True,
+    ser_json_inf_nan="constants",
+    use_attribute_docstrings=True,
+)
+"""How files are read: nothing unknown, nothing converted in silence (80 may stand for 80.0, "80" may not)."""
+
+
+# --- finding ---------------------------------------------------------------------------------------
+
+
+def installed(kind: Kind) -> dict[str, EntryPoint]:
+    """The installed parts of a kind by name; two packages that claim one name are refused."""
+    found: dict[str, EntryPoint] = {}
+    for point in sorted(entry_points(group=f"zbo.{kind}"), key=lambda point: point.name):
+        other = found.setdefault(point.name, point)
+        if other.value != point.value:
+            raise ConfigurationError(f"{kind} {point.name!r} is claimed by {other.value} and {point.value}; remove one")
+    return found
+
+
+def find(kind: Kind, use: str, *, allow_code: bool = False) -> Callable[..., Any]:
+    """The class that a name, or with `allow_code` a `module:Class`, stands for."""
+    if ":" in use:
+        return _code(kind, use, allow_code=allow_code)
+    known = installed(kind)
+    if use not in known:
+        raise ConfigurationError(
+            f"got {brief(use)}; wanted one of {', '.join(known) or 'none installed'}{meant(use, known)}"
+        )
+    return _load(known[use], kind)
+
+
+def _code(kind: Kind, use: str, *, allow_code: bool) -> Callable[..., Any]:
+    if not allow_code:
+        names = ", ".join(installed(kind))
+        raise ConfigurationError(f"got {brief(use)}, which is code; wanted --allow-code with it, or one of {names}")
+    return _load(EntryPoint(use, use, f"zbo.{kind}"), kind)
+
+
+def _load(point: EntryPoint, kind: Kind) -> Callable[..., Any]:
+    try:
+        part = point.load()
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigurationError(f"{kind} {point.name!r} ({point.value}) cannot be imported: {error}") from error
+    if not callable(part):
+        raise ConfigurationError(f"{point.value} is {brief(part)}; wanted a class")
+    return part  # type: ignore[no-any-return]
+
+
+# --- options ---------------------------------------------------------------------------------------
+
+
+def options(part: Callable[..., Any]) -> type[BaseModel]:
+    """The model of a part's options, one field for each argument of its constructor that a file can give.
+
+    Fields are `option_<name>`, with the argument's name as alias: no option clashes with pydantic's methods.
+    """
+    fields: dict[str, Any] = {}
+    for name, hint, default in _arguments(part):
+        if _writable(hint):
+            fields[f"option_{name}"] = (hint, Field(default, alias=name))
+        elif default is ...:
+            raise ConfigurationError(f"{_name(part)} needs {name}: {hint}, which a campaign file cannot give")
+    return create_model(_name(part), __config__=STRICT, __doc__=_summary(part), **fields)
+
+
+def _arguments(part: Callable[..., Any]) -> Iterator[tuple[str, Any, Any]]:
+    """(name, type hint, default or ...) of each named argument."""
+    hints = get_type_hints(part.__init__ if inspect.isclass(part) else part, include_extras=True)
+    factories = _factories(part)
+    for name, argument in inspect.signature(part).parameters.items():
+        if argument.kind in (argument.POSITIONAL_OR_KEYWORD, argument.KEYWORD_ONLY):
+            default = ... if argument.default is argument.empty else argument.default
+            yield name, hints.get(name, Any), factories[name]() if name in factories else default
+
+
+def _factories(part: Callable[..., Any]) -> dict[str, Callable[[], Any]]:
+    if not dataclasses.is_dataclass(part):
+        return {}
+    fields = dataclasses.fields(part)
+    return {field.name: field.default_factory for field in fields if field.default_factory is not dataclasses.MISSING}
+
+
+def _writable(hint: Any) -> bool:
+    """Whether values of this type can stand in a file."""
+    try:
+        TypeAdapter(hint, config=None if _own_config(hint) else STRICT).json_schema()
+    except (PydanticInvalidForJsonSchema, PydanticSchemaGenerationError):
+        return False
+    return True
+
+
+def _own_config(hint: Any) -> bool:
+    return inspect.isclass(hint) and (issubclass(hint, BaseModel) or dataclasses.is_dataclass(hint))
+
+
+def _name(part: Callable[..., Any]) -> str:
+    return str(getattr(part, "__name__", part))
+
+
+def _summary(part: Callable[..., Any]) -> str:
+    return (inspect.getdoc(part) or "").partition("\n\n")[0]
+
+
+# --- one part of one campaign ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part with checked options, ready to be built.
+
+    document   what a campaign file would say: `use` and every option, defaults filled in
+    """
+
+    kind: Kind
+    make: Callable[..., Any]
+    arguments: Mapping[str, Any]
+    document: dict[str, Any]
+
+    def build(self) -> Any:
+        return self.make(**self.arguments)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The document with every file named in it replaced by the digest of its contents."""
+        digests = {name: _contents(path) for name, path in self.arguments.items() if isinstance(path, Path)}
+        return self.document | digests
+
+
+def _contents(path: Path) -> str:
+    return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}" if path.is_file() else str(path)
+
+
+def specify(kind: Kind, section: Any, *, seed: int, folder: Path, allow_code: bool) -> Part | list[Problem]:
+    """Check a section `{use: name, option: value, ...}`; the campaign's seed goes to a part that takes one."""
+    if not isinstance(section, dict) or not isinstance(section.get("use"), str):
+        return [("", f"got {brief(section)}; wanted `use: NAME` and options, NAME one of {', '.join(installed(kind))}")]
+    if allow_code and ":" in section["use"] and str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))  # a part of one's own lies beside the campaign file
+    try:
+        make = find(kind, section["use"], allow_code=allow_code)
+        model = options(make)
+    except ConfigurationError as error:
+        return [("use", str(error))]
+    given = {name: value for name, value in section.items() if name != "use"}
+    if "option_seed" in model.model_fields:
+        given.setdefault("seed", seed)
+    checked = check(model, given)
+    if isinstance(checked, list):
+        return checked
+    arguments = {name[len("option_") :]: _settle(getattr(checked, name), folder) for name in type(checked).model_fields}
+    dumped = checked.model_dump(mode="json", by_alias=True, warnings=False)
+    paths = {name: str(value) for name, value in arguments.items() if isinstance(value, Path)}
+    return Part(kind, make, arguments, {"use": section["use"]} | dumped | paths)
+
+
+def _settle(value: Any, folder: Path) -> Any:
+    """A relative path starts from the campaign file's folder."""
+    return folder / value if isinstance(value, Path) else value
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def check(model: type[Model], values: Any) -> Model | list[Problem]:
+    """The values as a model, or everything that is wrong with them."""
+    try:
+        return model.model_validate_json(json.dumps(values), strict=True)
+    except ValidationError as error:
+        return complaints(error.errors(include_url=False), values, model.model_json_schema())

@@ -1,0 +1,166 @@
+"""The sections of a campaign file that are not parts, as pydantic models; field texts end up in `zbo schema`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le, Len
+from pydantic import BaseModel, FiniteFloat, StringConstraints
+
+from zbo_orchestrator.complaints import Problem, brief, meant
+from zbo_orchestrator.envelope import Envelope, Limits
+from zbo_orchestrator.model import Budget, Channel, Goal
+from zbo_orchestrator.parts import STRICT
+
+Pair = tuple[FiniteFloat, FiniteFloat]
+Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^\w[\w .+-]*$")]
+
+
+class Section(BaseModel):
+    model_config = STRICT
+
+
+class GoalSection(Section):
+    direction: Literal["maximize", "minimize"] = "maximize"
+    target: FiniteFloat | None = None
+    """The value at which to stop asking for more; null for none."""
+
+    def value(self) -> Goal:
+        return Goal(self.direction == "maximize", self.target)
+
+
+class BudgetSection(Section):
+    initial: Annotated[int, Ge(1)] = 20
+    """Trials before the model takes over."""
+    total: Annotated[int, Ge(1)] = 80
+    """Trials in all, the initial ones included."""
+    seconds: Annotated[FiniteFloat, Gt(0)] | None = None
+    """Wall-clock time over all sessions; null for no limit."""
+
+    def value(self) -> Budget:
+        return Budget(self.initial, self.total, self.seconds)
+
+
+class ChannelSection(Section):
+    name: Annotated[str, StringConstraints(min_length=1)]
+    unit: str = ""
+    """Empty for a dimensionless quantity."""
+
+
+class LibrarySection(Section):
+    """The curves that the decoder learns from."""
+
+    steps: Annotated[int, Ge(2)]
+    """Steps of every curve."""
+    dt: Annotated[FiniteFloat, Gt(0)]
+    """Time between steps, in the campaign's unit of time."""
+    channels: Annotated[list[ChannelSection], Len(1)]
+    bounds: Pair | Annotated[list[Pair], Len(1)]
+    """[lower, upper] that curves are scaled into; one pair for all channels or one for each."""
+    families: Annotated[list[dict[str, Any]], Len(1)]
+    """Parts of the group zbo.families, each with its count and options."""
+
+    def channel_values(self) -> tuple[Channel, ...]:
+        return tuple(Channel(channel.name, channel.unit) for channel in self.channels)
+
+
+class AtlasSection(Section):
+    """How the latent space is charted."""
+
+    grid: Annotated[list[Annotated[int, Ge(2)]], Len(1)] | None = None
+    """Points along each latent dimension; null for the default: 100 x 100 in two dimensions, Sobol points above."""
+    candidates: Annotated[int, Ge(16)] = 10_000
+    """Sobol points where there is no grid."""
+
+
+class LimitsSection(Section):
+    lower: FiniteFloat | None = None
+    upper: FiniteFloat | None = None
+    slew: Annotated[FiniteFloat, Gt(0)] | None = None
+    """Largest change per unit of time."""
+
+    def value(self) -> Limits:
+        return Limits(
+            -inf if self.lower is None else self.lower,
+            inf if self.upper is None else self.upper,
+            inf if self.slew is None else self.slew,
+        )
+
+
+class EnvelopeSection(Section):
+    """What a trajectory may do; a quantity without a limit is unbounded."""
+
+    channels: dict[str, LimitsSection] = {}
+    """Limits by channel name, in the channel's unit."""
+    duration: Annotated[FiniteFloat, Gt(0)] | None = None
+    """Longest duration, steps x dt."""
+
+    def value(self) -> Envelope:
+        limits = {name: section.value() for name, section in self.channels.items()}
+        return Envelope(limits, inf if self.duration is None else self.duration)
+
+
+class CampaignFile(Section):
+    """A campaign: what to optimise, within which limits, by whom."""
+
+    name: Name
+    """Also the name of the default history folder."""
+    goal: GoalSection = GoalSection()
+    seed: Seed = 0
+    """Every random number of the campaign follows from it."""
+    trial_seed: Literal["fixed", "per-trial"] = "fixed"
+    """The seed an executor is given: the campaign's for every trial, or one derived for each."""
+    budget: BudgetSection = BudgetSection()
+    width: Annotated[int, Ge(1)] = 1
+    """Trials in flight at once; only 1 repeats exactly."""
+    retries: Annotated[int, Ge(0)] = 0
+    """Further attempts at a trial that failed for a passing reason."""
+    durability: Literal["process", "power"] = "process"
+    """What a committed trial survives: the end of the process, or a power cut too (slower)."""
+    notes: dict[str, Any] = {}
+    """Anything worth keeping: sample, operator, purpose."""
+    library: LibrarySection | None = None
+    """Not needed where the decoder learns nothing."""
+    decoder: dict[str, Any]
+    """Part of the group zbo.decoders: latent point to trajectory."""
+    atlas: AtlasSection = AtlasSection()
+    envelope: EnvelopeSection = EnvelopeSection()
+    planner: dict[str, Any]
+    """Part of the group zbo.planners: where to look next."""
+    executor: dict[str, Any]
+    """Part of the group zbo.executors: runs a trajectory."""
+    evaluator: dict[str, Any]
+    """Part of the group zbo.evaluators: measurement to score."""
+
+
+def contradictions(file: CampaignFile) -> Iterator[Problem]:
+    """What is wrong between values that are each fine alone."""
+    if file.budget.initial > file.budget.total:
+        yield "budget.initial", f"got {file.budget.initial}; wanted no more than total, {file.budget.total}"
+    for name, limits in file.envelope.channels.items():
+        if limits.lower is not None and limits.upper is not None and not limits.lower < limits.upper:
+            yield f"envelope.channels.{name}", f"got lower {limits.lower}, upper {limits.upper}; wanted lower < upper"
+    if file.library is not None:
+        yield from _of_library(file.library)
+        known = [channel.name for channel in file.library.channels]
+        for name in file.envelope.channels:
+            if name not in known:
+                yield (
+                    f"envelope.channels.{name}",
+                    f"no such channel; wanted one of {', '.join(known)}{meant(name, known)}",
+                )
+
+
+def _of_library(library: LibrarySection) -> Iterator[Problem]:
+    names = [channel.name for channel in library.channels]
+    if len(set(names)) < len(names):
+        yield "library.channels", f"got {brief(names)}; wanted every name once"
+    pairs = library.bounds if isinstance(library.bounds, list) else [library.bounds]
+    if isinstance(library.bounds, list) and len(pairs) != len(names):
+        yield "library.bounds", f"got {len(pairs)} pairs for {len(names)} channels; wanted one pair, or one for each"
+    for lower, upper in pairs:
+        if not lower < upper:
+            yield "library.bounds", f"got [{lower}, {upper}]; wanted lower < upper"
