@@ -47,7 +47,7 @@ class Envelope:
     def margins(self, trajectory: Trajectory) -> Array:
         """Distance to every limit, [..., limit]; NaN nowhere: what is not finite has margin -inf."""
         values = trajectory.values
-        finite = np.isfinite(values).all(axis=(-1, -2))
+        finite = np.asarray(np.isfinite(values).all(axis=(-1, -2)))
         columns = [np.where(finite, np.inf, -np.inf)]
         for index, channel in enumerate(trajectory.channels):
             limits = self.channels.get(channel.name, Limits())
@@ -59,7 +59,18 @@ class Envelope:
 
     def refuse(self, trajectory: Trajectory) -> None:
         """Raise `RefusedError` naming every limit that one trajectory breaks, and by how much."""
-        margins = self.margins(trajectory)
-        broken = [f"{name} by {-margin:.4g}" for name, margin in zip(self.names(trajectory), margins, strict=True) if margin < 0]
+        broken = [_not_finite(trajectory)] if not np.isfinite(trajectory.values).all() else self._broken(trajectory)
         if broken:
             raise RefusedError(f"outside the envelope: {', '.join(broken)}")
+
+    def _broken(self, trajectory: Trajectory) -> list[str]:
+        margins = zip(self.names(trajectory), self.margins(trajectory), strict=True)
+        return [f"{name} by {-margin:.4g}" for name, margin in margins if margin < 0]
+
+
+def _not_finite(trajectory: Trajectory) -> str:
+    """The first value that is not a number, and where."""
+    wrong = np.argwhere(~np.isfinite(trajectory.values))
+    step, channel = wrong[0]
+    value, name = trajectory.values[step, channel], trajectory.channels[channel].name
+    return f"{len(wrong)} values are not finite, the first is {name} = {value} at step {step}"
