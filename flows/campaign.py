@@ -1,0 +1,158 @@
+"""A campaign as one Prefect flow run: its roles are tasks, its progress artifacts.
+
+Prefect schedules and observes. It is neither the safety layer nor the durability layer: those are the executors and
+the history, and a flow run that is cancelled or killed leaves a history that the next one continues.
+"""
+
+from __future__ import annotations
+
+import time
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import numpy as np
+from prefect import flow
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.events.worker import EventsWorker
+from prefect.logging import get_run_logger
+from prefect.logging.handlers import APILogWorker
+from pydantic import Field
+
+from zbo_flows.observed import observed
+from zbo_orchestrator.campaign import load
+from zbo_orchestrator.conduct import Watcher, Watchers, WorkersKind, budgeted, conduct, history_path
+from zbo_orchestrator.history import History
+from zbo_orchestrator.model import Status, Trial
+
+AUDIENCE: ContextVar[Watcher] = ContextVar("AUDIENCE", default=Watcher())  # noqa: B039 (a Watcher holds no state)
+"""Who watches besides Prefect: a terminal, say. Too alive to be a flow's parameter."""
+
+Count = Annotated[int, Field(ge=1, le=100_000)]
+
+
+@flow(name="zbo-campaign", flow_run_name="{campaign}", retries=0, persist_result=False)
+def run_campaign(
+    campaign: str,
+    history: str = "",
+    trials: Count | None = None,
+    add: Count | None = None,
+    width: Annotated[int, Field(ge=1, le=1024)] | None = None,
+    workers: WorkersKind = "inline",
+    overrides: list[str] | None = None,
+    allow_code: bool = False,
+) -> dict[str, Any]:
+    """Run a campaign, or go on with it, until its planner stops.
+
+    campaign    a campaign file, or the name of a shipped campaign
+    history     where its record is kept; empty: histories/<name of the campaign>
+    trials      the budget in all; add: more than the history holds; neither: as the campaign file says
+    overrides   `dotted.key=value`, as for `zbo run --set`
+    """
+    wanted = [*(overrides or []), *([f"width={width}"] if width else [])]
+    loaded = load(campaign, wanted, allow_code=allow_code)
+    path = history_path(loaded, history)
+    artifacts = Artifacts(loaded.name)
+    watcher = Watchers((artifacts, AUDIENCE.get()))
+    conduct(budgeted(loaded, path, trials=trials, add=add), path, watcher, workers=workers, dressed=observed)
+    return artifacts.close()
+
+
+def drain() -> None:
+    """Send what Prefect's client still holds of logs and events; without it a server that ends next loses them."""
+    EventsWorker.drain_all(timeout=5)
+    APILogWorker.drain_all(timeout=5)
+
+
+class Artifacts(Watcher):
+    """What a person sees on the flow run's page: a summary, the trials with their reasons, progress.
+
+    Refreshed at most once in `every` seconds: an artifact costs some 60 ms and every version is kept.
+    """
+
+    def __init__(self, name: str, every: float = 5.0) -> None:
+        self._key = "".join(letter if letter.isalnum() else "-" for letter in name.lower()).strip("-")
+        self._every = every
+        self._shown = -np.inf
+        self._progress: UUID | None = None
+        self._history: History | None = None
+
+    def opened(self, history: History) -> None:
+        self._history = history
+        self._progress = create_progress_artifact(0.0, key=f"{self._key}-progress")  # type: ignore[assignment]
+        get_run_logger().info("history %s holds %d trials", history.path, len(history.values))
+
+    def recorded(self, history: History, trial: Trial) -> None:
+        get_run_logger().info("trial %d: %s %s", trial.number, trial.status.name.lower(), _result(trial))
+        if time.monotonic() - self._shown >= self._every:
+            self._show(history)
+
+    def close(self) -> dict[str, Any]:
+        """Show the last state and return it, as the flow run's result."""
+        assert self._history is not None
+        self._show(self._history)
+        return _facts(self._history)
+
+    def _show(self, history: History) -> None:
+        self._shown = time.monotonic()
+        facts = _facts(history)
+        create_markdown_artifact(key=f"{self._key}-summary", markdown=_markdown(facts))
+        create_table_artifact(key=f"{self._key}-trials", table=_rows(history))
+        if self._progress is not None:
+            done = 100.0 * facts["trials"] / max(history.budget.total, 1)
+            update_progress_artifact(self._progress, 100.0 if facts["stop"] else min(done, 100.0))
+
+
+def _result(trial: Trial) -> str:
+    return f"{trial.value:.6g}" if trial.status is Status.SCORED else str(trial.outcome)
+
+
+def _facts(history: History) -> dict[str, Any]:
+    values = np.asarray(history.values, dtype=float)
+    facts: dict[str, Any] = {
+        "campaign": history.charter.name,
+        "history": str(history.path),
+        "trials": len(values),
+        "state": history.state,
+        "stop": history.stop_reason,
+    }
+    if np.isfinite(values).any():
+        best = int(np.nanargmax(history.goal.gain(values)))
+        facts["best"] = {"trial": best, "value": float(values[best]), "z": [float(x) for x in history.z[best]]}
+    return facts
+
+
+def _markdown(facts: dict[str, Any]) -> str:
+    best = facts.get("best")
+    found = f"**{best['value']:.6g}** in trial {best['trial']} at z = {np.round(best['z'], 4)}" if best else "none yet"
+    lines = [
+        f"# {facts['campaign']}",
+        f"- best so far: {found}",
+        f"- trials: {facts['trials']}",
+        f"- state: {facts['state']}{': ' + facts['stop'] if facts['stop'] else ''}",
+        f"- history: `{facts['history']}` (`zbo report {Path(facts['history'])}` draws it)",
+    ]
+    return "\n".join(lines)
+
+
+def _rows(history: History, most: int = 200) -> list[dict[str, Any]]:
+    """The latest trials first."""
+    values = np.asarray(history.values, dtype=float)
+    rows = []
+    for number in range(len(values) - 1, max(-1, len(values) - 1 - most), -1):
+        rows.append(
+            {
+                "trial": number,
+                "status": Status(history.status[number]).name.lower(),
+                "value": None if np.isnan(values[number]) else float(f"{values[number]:.6g}"),
+                "z": ", ".join(f"{x:.4g}" for x in history.z[number]),
+                "reason": history.reason(number),
+            }
+        )
+    return rows

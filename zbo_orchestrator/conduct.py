@@ -1,0 +1,119 @@
+"""One sitting of a campaign: its history opened, its workers hired, its trials run while somebody watches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from zbo_orchestrator.campaign import Campaign
+from zbo_orchestrator.executors.guarded import guarded
+from zbo_orchestrator.executors.supervised import Supervised
+from zbo_orchestrator.history import History, Record
+from zbo_orchestrator.model import ConfigurationError, Trial, Workers
+from zbo_orchestrator.workers import Inline, Progress, Threads
+
+WorkersKind = Literal["inline", "threads", "processes"]
+
+
+class Watcher:
+    """Sees a campaign go by; override what you care for."""
+
+    def training(self, step: int, of: int, **values: float) -> None:
+        """The decoder is learning."""
+
+    def opened(self, history: History) -> None:
+        """The history stands; nothing of this sitting has run yet."""
+
+    def running(self, number: int, step: int, of: int, values: Mapping[str, float]) -> None:
+        """Trial `number` is at `step`; called in the trial's own thread."""
+
+    def recorded(self, history: History, trial: Trial) -> None:
+        """A trial has been written down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watchers(Watcher):
+    """Several watchers as one."""
+
+    watchers: tuple[Watcher, ...]
+
+    def training(self, step: int, of: int, **values: float) -> None:
+        for watcher in self.watchers:
+            watcher.training(step, of, **values)
+
+    def opened(self, history: History) -> None:
+        for watcher in self.watchers:
+            watcher.opened(history)
+
+    def running(self, number: int, step: int, of: int, values: Mapping[str, float]) -> None:
+        for watcher in self.watchers:
+            watcher.running(number, step, of, values)
+
+    def recorded(self, history: History, trial: Trial) -> None:
+        for watcher in self.watchers:
+            watcher.recorded(history, trial)
+
+
+def conduct(
+    campaign: Campaign,
+    path: Path,
+    watcher: Watcher,
+    *,
+    workers: WorkersKind = "inline",
+    dressed: Callable[[Campaign], Campaign] = lambda campaign: campaign,
+) -> None:
+    """Open the history at `path` and run the campaign on it until the planner stops.
+
+    dressed   wraps the campaign's roles for an observer
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        dressed(campaign).open(path, watcher.training) as history,
+        hired(campaign, workers, path, watcher.running, dressed) as (crew, watched),
+        closing(watched.run(history, crew)) as trials,
+    ):
+        watcher.opened(history)
+        for trial in trials:
+            watcher.recorded(history, trial)
+
+
+@contextmanager
+def hired(
+    campaign: Campaign,
+    kind: WorkersKind,
+    path: Path,
+    progress: Progress,
+    dressed: Callable[[Campaign], Campaign] = lambda campaign: campaign,
+) -> Iterator[tuple[Workers, Campaign]]:
+    """Workers for a campaign's executor; a child process is guarded on both sides of its boundary."""
+    scratch = path.with_name(f"{path.name}.scratch")
+    children = Supervised(campaign.executor) if kind == "processes" else None
+    if children is not None:
+        campaign = replace(campaign, executor=guarded(children, campaign.envelope))
+    watched = dressed(campaign)
+    try:
+        if kind == "inline" or watched.width == 1:
+            yield Inline(watched.executor, scratch, progress), watched
+        else:
+            yield Threads(watched.executor, watched.width, scratch, progress), watched
+    finally:
+        if children is not None:
+            children.close()
+
+
+def budgeted(campaign: Campaign, path: Path, *, trials: int | None = None, add: int | None = None) -> Campaign:
+    """The campaign with a budget of `trials` in all, or of `add` more than the history at `path` holds."""
+    if trials is not None and add is not None:
+        raise ConfigurationError(f"trials {trials} and add {add}: wanted one of them")
+    if add is not None:
+        held = len(Record.read(path).values) if History.exists(path) else 0
+        trials = held + add
+    return campaign if trials is None else campaign.with_budget(trials)
+
+
+def history_path(campaign: Campaign, given: str | Path = "") -> Path:
+    """Where a campaign's history is kept: as given, or under its name in `histories/`."""
+    return Path(given) if str(given) else Path("histories") / campaign.name
