@@ -13,12 +13,14 @@ from zbo_orchestrator import document as files
 from zbo_orchestrator import loop
 from zbo_orchestrator.complaints import Problem, refuse
 from zbo_orchestrator.decoders import atlas
-from zbo_orchestrator.decoders.training import cached
+from zbo_orchestrator.decoders.library import Library
+from zbo_orchestrator.decoders.training import cached, fingerprint
 from zbo_orchestrator.envelope import Envelope
 from zbo_orchestrator.executors.guarded import guarded
-from zbo_orchestrator.founding import LibrarySettings, arrays_digest, cache_folder, recipe_digest
+from zbo_orchestrator.founding import LibrarySettings, cache_folder, recipe_digest
 from zbo_orchestrator.history import Charter, History, Record
 from zbo_orchestrator.model import (
+    Array,
     Budget,
     Certify,
     ConfigurationError,
@@ -86,6 +88,10 @@ class Campaign:
         budget = {**self.document["budget"], "total": total}
         return replace(self, budget=replace(self.budget, total=total), document={**self.document, "budget": budget})
 
+    def with_width(self, width: int) -> Campaign:
+        """The same campaign with another number of trials in flight."""
+        return replace(self, width=width, document={**self.document, "width": width})
+
     def seed_of(self, number: int) -> int:
         """The seed an executor is given for a trial: the campaign's, or one derived from it and the trial's number."""
         if self.trial_seed == "fixed":
@@ -94,21 +100,25 @@ class Campaign:
 
     # --- what a history is founded on, and its return
 
-    def charter(self, report: Report = silent) -> Charter:
-        """Draw the library, learn the decoder (or find it in the user's cache) and chart the atlas."""
+    def learn(self, report: Report = silent) -> tuple[dict[str, Array], Library | None]:
+        """The decoder's arrays, learnt now or found in the user's cache, and the library they are learnt from."""
         drawn = self.library.draw(self.seed) if self.library else None
         curves = drawn.curves if drawn else None
         digest = recipe_digest(self.identity["decoder"], self.recipe, curves, self.seed)
-        arrays = cached(digest, lambda: self.recipe.learn(curves, self.seed, report), cache_folder())
+        return cached(digest, lambda: self.recipe.learn(curves, self.seed, report), cache_folder()), drawn
+
+    def charter(self, report: Report = silent) -> Charter:
+        """Draw the library, learn the decoder and chart the atlas: all that a history is founded on."""
+        arrays, drawn = self.learn(report)
         return Charter(
             name=self.name,
             goal=self.goal,
             budget=self.budget,
-            identity={**self.identity, "weights": arrays_digest(arrays)},
+            identity={**self.identity, "weights": fingerprint(arrays)},
             campaign=self.document,
             decoder=arrays,
             space=self.chart(self.recipe.restore(arrays)),
-            library=curves,
+            library=drawn.curves if drawn else None,
             families=drawn.labels if drawn else (),
             notes=self.notes,
             repeatable=bool(getattr(self.executor, "repeatable", False)),
@@ -124,7 +134,7 @@ class Campaign:
 
     def certify(self, record: Record) -> Certify:
         """Charts further points with the decoder of a history."""
-        return atlas.certifier(self.decoder(record), self.envelope)
+        return atlas.Certifier(self.decoder(record), self.envelope)
 
     def open(self, path: Path, report: Report = silent) -> History:
         """The history at a path, founded or resumed; whoever calls closes it.
@@ -135,7 +145,7 @@ class Campaign:
             return History.create(path, self.charter(report), durability=self.durability)
         history = History.open(path, durability=self.durability)
         try:
-            identity = {**self.identity, "weights": arrays_digest(history.charter.decoder)}
+            identity = {**self.identity, "weights": fingerprint(history.charter.decoder)}
             history.resume(
                 identity,
                 budget=self.budget,
@@ -150,17 +160,18 @@ class Campaign:
         return history
 
     def run(self, history: History, workers: Workers) -> Iterator[Trial]:
-        """Yield trials, each one once it is recorded, until the planner stops."""
-        return loop.run(
-            history,
-            self.planner,
-            self.decoder(history),
-            self.evaluator,
-            workers,
-            width=self.width,
-            retries=self.retries,
-            seed_of=self.seed_of,
-        )
+        """Yield trials, each one once it is recorded, until the planner stops; a finished history yields none."""
+        if history.state == "running":
+            yield from loop.run(
+                history,
+                self.planner,
+                self.decoder(history),
+                self.evaluator,
+                workers,
+                width=self.width,
+                retries=self.retries,
+                seed_of=self.seed_of,
+            )
 
 
 # --- from files ------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import hashlib
 import inspect
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 from platformdirs import user_cache_path
 
 from zbo_orchestrator.decoders.library import Bounds, Library, draw_labelled
-from zbo_orchestrator.model import Array, Channel, DecoderRecipe, Json, Trajectory
+from zbo_orchestrator.model import Channel, DecoderRecipe, Json, Trajectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +70,3 @@ def _sources(recipe: type) -> list[Path]:
     if path is None:
         return []
     return sorted(Path(path).parent.glob("*.py")) if getattr(module, "__package__", "") else [Path(path)]
-
-
-def arrays_digest(arrays: Mapping[str, Array]) -> str:
-    """Names the contents of a set of arrays, however strings happen to be stored."""
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.asarray(arrays[name])
-        digest.update(json.dumps([name, array.shape]).encode())
-        digest.update(
-            array.astype("<f8").tobytes() if array.dtype.kind in "fiub" else json.dumps(array.tolist()).encode()
-        )
-    return f"sha256:{digest.hexdigest()}"
