@@ -53,6 +53,10 @@ class Stopped(ExecutionError):  # noqa: N818 (an outcome more than an error)
     """The trial was asked to stop, and did."""
 
 
+class Interrupted(ExecutionError):
+    """Its process died and the executor may not repeat a trial unasked."""
+
+
 class FatalError(ZboError):
     """The apparatus cannot be trusted: make safe and stop the campaign."""
 
@@ -363,6 +367,7 @@ _STATUS_OF: Mapping[type, Status] = MappingProxyType(
         Score: Status.SCORED,
         RefusedError: Status.REFUSED,
         Stopped: Status.STOPPED,
+        Interrupted: Status.INTERRUPTED,
         TransientError: Status.TRANSIENT,
     }
 )

@@ -1,0 +1,87 @@
+"""The writer's lock: one process at a time, named, and gone with the process that holds it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shlex
+import socket
+import sys
+import time
+import weakref
+from datetime import datetime
+from pathlib import Path
+
+from zbo_orchestrator.model import HistoryError
+
+_POLL = 0.05
+
+
+class Lock:
+    """An exclusive flock on `<history>.lock`, which the kernel releases when its process ends, however it ends.
+
+    The file names the holder as JSON (pid, host, since, command). Children do not keep it: the descriptor closes
+    on exec, and in a forked child at once. Network file systems must support flock for this to hold across hosts.
+    """
+
+    def __init__(self, path: Path, wait: float = 5.0) -> None:
+        """Raises `HistoryError` naming the holder where the lock is not free within `wait` seconds."""
+        self.path = path
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            self._take(wait)
+        except BaseException:
+            self.release()
+            raise
+        _held.add(self)
+
+    def _take(self, wait: float) -> None:
+        deadline = time.monotonic() + wait
+        while not self._try():
+            if time.monotonic() >= deadline:
+                raise HistoryError(f"another process is writing this history: {self.holder()} ({self.path})")
+            time.sleep(_POLL)
+        self._sign()
+
+    def _try(self) -> bool:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _sign(self) -> None:
+        holder = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "command": shlex.join(sys.argv),
+        }
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, json.dumps(holder).encode(), 0)
+
+    def holder(self) -> str:
+        """Who signed the lock file last, in words."""
+        text = self.path.read_text(errors="replace")
+        try:
+            holder = json.loads(text)
+            return f"pid {holder['pid']} on {holder['host']} since {holder['since']}: {holder['command']}"
+        except (ValueError, KeyError, TypeError):
+            return f"unknown holder (the lock file reads {text[:80]!r})"
+
+    def release(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+
+_held: weakref.WeakSet[Lock] = weakref.WeakSet()
+
+
+def _let_go_in_child() -> None:
+    for lock in list(_held):
+        lock.release()
+
+
+os.register_at_fork(after_in_child=_let_go_in_child)

@@ -1,0 +1,338 @@
+"""Reading a history: without a lock, at any commit, while a writer may be at work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from zbo_orchestrator.history import schema
+from zbo_orchestrator.history.charter import Charter
+from zbo_orchestrator.history.founding import read_charter, refuse_other_schema
+from zbo_orchestrator.history.large import LargeArrays
+from zbo_orchestrator.history.state import PlanRow, State
+from zbo_orchestrator.history.store import Commit, EngineError, Store, snapshots, telling
+from zbo_orchestrator.history.tables import columns_of
+from zbo_orchestrator.model import (
+    Array,
+    Budget,
+    Evidence,
+    ExecutionError,
+    Goal,
+    HistoryError,
+    Interrupted,
+    Json,
+    Proposal,
+    RefusedError,
+    Score,
+    Space,
+    Status,
+    Stopped,
+    Trajectory,
+    TransientError,
+    Trial,
+)
+
+_ERRORS: dict[int, type[ExecutionError]] = {
+    Status.FAILED: ExecutionError,
+    Status.REFUSED: RefusedError,
+    Status.STOPPED: Stopped,
+    Status.INTERRUPTED: Interrupted,
+    Status.TRANSIENT: TransientError,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """What a store holds, its small state in memory and its large arrays within reach."""
+
+    store: Store
+    charter: Charter
+    state: State
+    large: LargeArrays
+
+
+def contents_of(store: Store) -> Contents:
+    refuse_other_schema(store)
+    present = store.members()
+    return Contents(store, read_charter(store), State.load(store, present), LargeArrays(store, present))
+
+
+class Record:
+    """A history as of one commit."""
+
+    def __init__(self, contents: Contents, space: Space | None = None) -> None:
+        self._store, self.charter = contents.store, contents.charter
+        self._state, self._large = contents.state, contents.large
+        self.space = space or contents.charter.space
+        """The charted space; its `certify` is there where a decoder was at hand."""
+
+    @classmethod
+    def read(cls, path: str | Path, commit: str | None = None, trial: int | None = None) -> Record:
+        """The state at the newest commit, at a given one, or at the one that recorded a given trial."""
+        place = Path(path)
+        if trial is not None:
+            commit = commit_of_trial(place, trial)
+        return cls(read_contents(place, commit))
+
+    # --- what the campaign is ---
+
+    @property
+    def path(self) -> Path:
+        return self._store.path
+
+    @property
+    def commit(self) -> str:
+        return self._store.commit_id
+
+    @property
+    def name(self) -> str:
+        return self._state.name(self.charter.name)
+
+    @property
+    def notes(self) -> Json:
+        return self._state.notes(self.charter.notes)
+
+    @property
+    def goal(self) -> Goal:
+        return self.charter.goal
+
+    @property
+    def budget(self) -> Budget:
+        """The one in force now."""
+        return self._state.budget(self.charter.budget)
+
+    @property
+    def stop_reason(self) -> str | None:
+        return self._state.stop_reason()
+
+    @property
+    def state(self) -> Literal["running", "finished"]:
+        return "running" if self.stop_reason is None else "finished"
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds worked, over all sessions, up to the last stamp."""
+        return self._state.spent()
+
+    # --- rows, as arrays over all trials ever proposed ---
+
+    def __len__(self) -> int:
+        return self._state.trials
+
+    @property
+    def z(self) -> Array:
+        """[trial, latent]"""
+        return self._state.z.copy()
+
+    @property
+    def values(self) -> Array:
+        """[trial], NaN where there is no score."""
+        return self._number("value")
+
+    @property
+    def noise(self) -> Array:
+        return self._number("noise")
+
+    @property
+    def proposed_at(self) -> Array:
+        """[trial], seconds since the epoch."""
+        return self._number("proposed_at")
+
+    @property
+    def recorded_at(self) -> Array:
+        return self._number("recorded_at")
+
+    @property
+    def status(self) -> Array:
+        """[trial], `Status` as integers."""
+        return self._state.status.copy()
+
+    @property
+    def plan_of(self) -> Array:
+        """[trial], the number of the plan that proposed it."""
+        return self._state[schema.COUNTS].column("plan").copy()
+
+    @property
+    def reasons(self) -> list[str]:
+        return [str(reason) for reason in self._state[schema.WORDS].column("reason")]
+
+    @property
+    def errors(self) -> list[str]:
+        return [str(error) for error in self._state[schema.WORDS].column("error")]
+
+    @property
+    def terms(self) -> dict[str, Array]:
+        """[trial] by term, NaN where a trial has none."""
+        table = self._state.tables.get(schema.TERMS.path)
+        return {} if table is None else {name: table.column(name).copy() for name in table.columns}
+
+    def _number(self, column: str) -> Array:
+        return self._state[schema.NUMBERS].column(column).copy()
+
+    # --- trials, plans, evidence ---
+
+    def waiting(self) -> list[Proposal]:
+        """Proposals without a record, oldest first."""
+        return [Proposal(int(number), self._state.z[number]) for number in np.flatnonzero(self._state.waiting)]
+
+    def trials(self) -> Iterator[Trial]:
+        """All recorded trials, in proposal order."""
+        for number in np.flatnonzero(~self._state.waiting):
+            yield self.trial(int(number))
+
+    def trial(self, number: int) -> Trial:
+        """One recorded trial, large arrays and all; raises `HistoryError` where it is not recorded."""
+        self._refuse_missing(number)
+        with telling(f"cannot read trial {number} of {self.path}"):
+            executed = self._executed(number)
+            measured = int(self._state[schema.COUNTS].column("measured")[number]) > 0
+            return Trial(
+                proposal=Proposal(number, self._state.z[number]),
+                trajectory=self._trajectory(number),
+                outcome=self._outcome(number),
+                measurement=self._large.measurement(number, executed) if measured else None,
+                attempts=self._state.attempts(number),
+            )
+
+    def _refuse_missing(self, number: int) -> None:
+        if not 0 <= number < len(self):
+            raise HistoryError(f"trial {number} does not exist; the history holds {len(self)} trials")
+        if self._state.waiting[number]:
+            status = Status(int(self._state.status[number])).name.lower()
+            raise HistoryError(f"trial {number} is {status}; wanted a recorded one")
+
+    def _trajectory(self, number: int) -> Trajectory:
+        stored = self._large.trajectory(number)
+        if stored is not None:
+            return stored
+        library = self.charter.library
+        if library is None:
+            raise HistoryError(f"trial {number} never had a trajectory")
+        return replace(library, values=np.full(library.values.shape[1:], np.nan))
+
+    def _executed(self, number: int) -> Trajectory | None:
+        steps = int(self._state[schema.COUNTS].column("executed_steps")[number])
+        return self._large.executed(number, steps, float(self._state[schema.NUMBERS].column("executed_dt")[number]))
+
+    def _outcome(self, number: int) -> Score | ExecutionError:
+        status = int(self._state.status[number])
+        if status != Status.SCORED:
+            return _ERRORS[status](str(self._state[schema.WORDS].column("error")[number]))
+        noise = float(self.noise[number])
+        value = float(self.values[number])
+        return Score(value, self._state.terms(number), None if np.isnan(noise) else noise)
+
+    @property
+    def plans(self) -> list[PlanRow]:
+        return [self._state.plan(number) for number in range(self._state.plans)]
+
+    def plan(self, number: int) -> PlanRow:
+        return self._state.plan(number)
+
+    def maps(self, plan: int) -> dict[str, Array]:
+        """The maps [candidate] (float32) that were kept of a plan; empty where none were."""
+        row = self._state.plan(plan).map
+        if row < 0:
+            return {}
+        with telling(f"cannot read the maps of plan {plan}"):
+            array = self._store.array(schema.MAPS)
+            return dict(zip(columns_of(array), np.asarray(array[row]), strict=True))
+
+    def evidence(self, plan: int | None = None) -> Evidence:
+        """What the planner saw when it made a plan, to the last bit; None: what it would see now."""
+        if plan is None:
+            return self._state.evidence(self.space, self.goal, self.budget, self.elapsed)
+        row = self._state.plan(plan)
+        return self._state.evidence(self.space, self.goal, row.budget, row.elapsed, row.seen)
+
+    # --- journals ---
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """Everything beside trials and plans: kind, sequence, at, data."""
+        return list(self._state.journal(schema.EVENTS))
+
+    @property
+    def sessions(self) -> list[dict[str, Any]]:
+        """Every opening to write: when, host, versions, threads, width."""
+        return list(self._state.journal(schema.SESSIONS))
+
+    @property
+    def attempts(self) -> list[dict[str, Any]]:
+        return list(self._state.journal(schema.ATTEMPTS))
+
+    def log(self) -> list[Commit]:
+        """All commits up to this state, newest first."""
+        with telling(f"cannot read the commits of {self.path}"):
+            return list(self._store.log())
+
+
+def log(path: str | Path) -> list[Commit]:
+    """All commits of a history, newest first."""
+    store = Store.read(Path(path))
+    with telling(f"cannot read the commits of {path}"):
+        return list(store.log())
+
+
+def commit_of_trial(path: Path, trial: int) -> str:
+    """The commit in which a trial stands recorded for the first time."""
+    for commit in log(path):
+        if trial in commit.facts.get("recorded", ()):
+            return commit.id
+    raise HistoryError(f"trial {trial} is not recorded in {path}")
+
+
+def read_contents(path: Path, commit: str | None = None) -> Contents:
+    return contents_at(path, lambda: Store.read(path, commit))
+
+
+def contents_at(path: Path, opened: Callable[[], Store]) -> Contents:
+    """The contents of a store; where they cannot be read, the error names the last commit that can."""
+    met = ""
+    try:
+        with telling("its tables"):
+            store = opened()
+            met = store.commit_id
+            return contents_of(store)
+    except EngineError as error:
+        good = described(last_good_commit(path, skip=met))
+        raise HistoryError(f"the history at {path} is damaged ({error}); {good}") from error
+
+
+def described(good: Commit | None) -> str:
+    if good is None:
+        return "no commit in it can be read"
+    when = f"{good.time:%Y-%m-%d %H:%M:%S} UTC"
+    return f"its last good commit is {good.id} of {when} ({good.message}); `zbo repair` copies what can be read"
+
+
+def last_good_commit(path: Path, skip: str) -> Commit | None:
+    """The newest commit whose small state can be read whole."""
+    for candidate in _commits_by_age(path):
+        if candidate == skip:
+            continue
+        found = _good(path, candidate)
+        if found is not None:
+            return found
+    return None
+
+
+def _commits_by_age(path: Path) -> list[str]:
+    try:
+        return [commit.id for commit in log(path)]
+    except HistoryError:
+        return snapshots(path)
+
+
+def _good(path: Path, commit: str) -> Commit | None:
+    try:
+        with telling(f"cannot read commit {commit}"):
+            store = Store.read(path, commit)
+            contents_of(store)
+            return next(store.log(commit), None)
+    except HistoryError:
+        return None
