@@ -1,0 +1,118 @@
+"""How the campaign got there: every score, the best so far, and the regret where the truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from zbo_orchestrator.model import Array
+from zbo_orchestrator.report import palette
+from zbo_orchestrator.report.findings import Findings
+from zbo_orchestrator.report.wording import number
+
+
+def convergence_figure(findings: Findings) -> Figure:
+    """Scores and best so far by trial; beside it simple regret where a scan exists."""
+    regret = simple_regret(findings)
+    if regret is None:
+        figure = palette.sheet(6.0, 4.2)
+        _scores(figure.add_subplot(), findings)
+        return figure
+    figure = palette.sheet(6.0, 5.1)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.7, 1])
+    _scores(upper, findings)
+    upper.set_xlabel("")
+    _regret(lower, findings, regret)
+    return figure
+
+
+def simple_regret(findings: Findings) -> Array | None:
+    """How far the best so far [n] stays behind the scan's best, never below zero; None without a scan."""
+    if not np.isfinite(findings.optimum) or not findings.trials.scored.any():
+        return None
+    goal = findings.goal
+    return np.maximum(goal.gain(findings.optimum) - goal.gain(findings.running_best), 0.0)
+
+
+def _scores(axes: Axes, findings: Findings) -> None:
+    palette.dress(axes, x="trial", y="score")
+    trials = findings.trials
+    _points(axes, findings, trials.scored & ~findings.modelled, palette.MUTED, "initial design")
+    _points(axes, findings, trials.scored & findings.modelled, palette.ACCENT, "asked for by the planner")
+    best = findings.running_best
+    if np.isfinite(best).any():
+        axes.step(trials.number, best, where="post", color=palette.BEST, lw=1.6, label="best so far")
+    _failures(axes, findings)
+    _levels(axes, findings)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(
+            loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=4, frameon=False, fontsize=palette.SMALL,
+            labelcolor=palette.INK, handletextpad=0.4, columnspacing=1.1, borderaxespad=0.1,
+        )  # fmt: skip
+
+
+def _points(axes: Axes, findings: Findings, rows: Array, colour: str, label: str) -> None:
+    if not rows.any():
+        return
+    trials = findings.trials
+    noise = np.nan_to_num(trials.noise[rows])
+    if noise.any():
+        axes.errorbar(trials.number[rows], trials.value[rows], noise, fmt="none", ecolor=colour, alpha=0.5, lw=0.8)
+    axes.scatter(trials.number[rows], trials.value[rows], s=16, color=colour, linewidths=0, label=label, zorder=3)
+
+
+def _failures(axes: Axes, findings: Findings) -> None:
+    """Trials without a score, on the lower edge, in the shape of their status."""
+    trials = findings.trials
+    for status in trials.counts():
+        if status in {"scored", "proposed", "started"}:
+            continue
+        numbers = trials.number[trials.having(status)]
+        axes.scatter(
+            numbers, np.full(len(numbers), 0.03), s=22, marker=palette.MARKERS.get(status, "X"), label=status,
+            color=palette.STATUS.get(status, palette.MUTED), transform=axes.get_xaxis_transform(), zorder=4, linewidths=0,
+        )  # fmt: skip
+
+
+def _levels(axes: Axes, findings: Findings) -> None:
+    """The target and the scan's best as horizontal lines with a word beside each."""
+    levels = [(findings.goal.target, "target"), (findings.optimum, "best of the scan")]
+    for value, label in levels:
+        if value is None or not np.isfinite(value):
+            continue
+        axes.axhline(value, color=palette.MUTED, lw=0.9, ls=(0, (4, 3)))
+        axes.annotate(
+            f"{label} {number(value)}", (0.995, value), xycoords=axes.get_yaxis_transform(), ha="right", va="bottom",
+            fontsize=palette.SMALL, color=palette.MUTED,
+        )  # fmt: skip
+
+
+def _regret(axes: Axes, findings: Findings, regret: Array) -> None:
+    """Simple regret as a share of the scan's range, on a logarithmic axis; zero sits on the lower edge."""
+    palette.dress(axes, x="trial", y="regret, % of range")
+    assert findings.truth is not None
+    span = float(np.nanmax(findings.truth) - np.nanmin(findings.truth)) or 1.0
+    percent = 100 * regret / span
+    positive = percent[np.isfinite(percent) & (percent > 0)]
+    floor = float(positive.min()) / 3 if len(positive) else 0.1
+    axes.set_yscale("log")
+    axes.step(findings.trials.number, np.maximum(percent, floor), where="post", color=palette.BEST, lw=1.6)
+    axes.axhline(5, color=palette.MUTED, lw=0.9, ls=(0, (4, 3)))
+    axes.annotate(
+        "95 % of the range reached", (0.995, 5), xycoords=axes.get_yaxis_transform(), ha="right", va="bottom",
+        fontsize=palette.SMALL, color=palette.MUTED,
+    )  # fmt: skip
+
+
+def convergence_words(findings: Findings) -> str:
+    """The figure in a sentence."""
+    best = findings.running_best
+    seen = best[np.isfinite(best)]
+    if not len(seen):
+        return "No trial has a score yet."
+    words = f"Best score so far rises from {number(seen[0])} to {number(seen[-1])}" if findings.goal.maximize else (
+        f"Best score so far falls from {number(seen[0])} to {number(seen[-1])}"
+    )  # fmt: skip
+    regret = simple_regret(findings)
+    return f"{words}." if regret is None else f"{words}; the scan's best is {number(findings.optimum)}."

@@ -1,0 +1,103 @@
+"""Every figure of the report, each with its title, its caption and its text for those who cannot see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from matplotlib.figure import Figure
+
+from zbo_orchestrator.report.convergence import convergence_figure, convergence_words
+from zbo_orchestrator.report.curves import (
+    best_figure,
+    best_words,
+    library_figure,
+    library_words,
+    parameters_figure,
+    parameters_words,
+)
+from zbo_orchestrator.report.decoded import decoded_figure, decoded_words
+from zbo_orchestrator.report.findings import Findings
+from zbo_orchestrator.report.latent import latent_figure, latent_words
+from zbo_orchestrator.report.pictures import drawn_pictures, frames_words, words
+from zbo_orchestrator.report.posterior import posterior_figure, posterior_words, truth_figure, truth_words
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exhibit:
+    """A figure and the words around it; `name` is its anchor in the page and its PNG's file name."""
+
+    name: str
+    section: str
+    title: str
+    caption: str
+    alt: str
+    figure: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How one figure of every report is made."""
+
+    name: str
+    section: str
+    title: str
+    caption: str
+    draw: Callable[[Findings], Figure | None]
+    words: Callable[[Findings], str]
+
+
+_KINDS: Final = (
+    _Kind(
+        "latent-space", "overview", "Latent space",
+        "Trials by score in the space the planner searches. Shaded: feasible. Grey dots: the library's curves.",
+        latent_figure, latent_words,
+    ),
+    _Kind(
+        "convergence", "overview", "Convergence",
+        "The score of every trial, and the best so far.",
+        convergence_figure, convergence_words,
+    ),
+    _Kind("best-trajectory", "best", "Trajectory", "What was asked for and what was applied.", best_figure, best_words),
+    _Kind("parameters", "best", "Parameters", "Every scored trial; the best is ringed.", parameters_figure, parameters_words),
+    _Kind(
+        "posterior", "model", "Posterior at the last mapped plan",
+        "Dots: trials known by then. Ring: the trial asked for next.",
+        posterior_figure, posterior_words,
+    ),
+    _Kind(
+        "truth", "truth", "The scanned space",
+        "Every candidate executed once, outside the campaign, to know what there was to be found.",
+        truth_figure, truth_words,
+    ),
+    _Kind(
+        "decoded", "decoder", "Trajectories along the latent space",
+        "What the decoder makes of each place, on one scale. Grey: outside the envelope, never executed. Ring: the best trial.",
+        decoded_figure, decoded_words,
+    ),
+    _Kind(
+        "library", "library", "The library",
+        "A sample of the curves the decoder learned from.",
+        library_figure, library_words,
+    ),
+)  # fmt: skip
+
+
+def gallery(findings: Findings) -> list[Exhibit]:
+    """Every figure that this campaign has the data for."""
+    return [*_fixed(findings), *_measured(findings)]
+
+
+def _fixed(findings: Findings) -> Iterator[Exhibit]:
+    for kind in _KINDS:
+        figure = kind.draw(findings)
+        if figure is not None:
+            yield Exhibit(kind.name, kind.section, kind.title, kind.caption, kind.words(findings), figure)
+
+
+def _measured(findings: Findings) -> Iterator[Exhibit]:
+    for index, (what, figure) in enumerate(drawn_pictures(findings)):
+        title = what.measured.name.replace("_", " ").capitalize()
+        caption = frames_words(what) if "frames" in what.kind else ""
+        yield Exhibit(f"measured-{index}", "measured", title, caption, words(what), figure)

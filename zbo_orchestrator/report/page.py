@@ -1,0 +1,52 @@
+"""The page: figures, words and data laid into one HTML text that needs nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from zbo_orchestrator.report.explorer import explorer
+from zbo_orchestrator.report.findings import Findings
+from zbo_orchestrator.report.gallery import Exhibit
+from zbo_orchestrator.report.pictures import told_pictures
+from zbo_orchestrator.report.rendering import svg
+from zbo_orchestrator.report.summary import headline, rows, tiles
+
+
+def page(findings: Findings, exhibits: Sequence[Exhibit]) -> str:
+    """The whole report as HTML; everything that comes from the history is escaped."""
+    environment = Environment(
+        loader=PackageLoader("zbo_orchestrator.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    source = environment.loader
+    assert source is not None
+    verbatim = {name: Markup(source.get_source(environment, name)[0]) for name in ("page.css", "page.js")}  # noqa: S704
+    return environment.get_template("page.html").render(
+        findings=findings,
+        style=verbatim["page.css"],
+        script=verbatim["page.js"],
+        headline=headline(findings),
+        tiles=tiles(findings),
+        counts=findings.trials.counts(),
+        shown=[(each, svg(each.figure, each.name, each.alt)) for each in exhibits],
+        told=told_pictures(findings),
+        rows=rows(findings),
+        terms=list(findings.trials.terms),
+        noisy=bool((findings.trials.noise > 0).any()),
+        retried=bool((findings.trials.attempts > 1).any()),
+        seeded=len({seed for seed in findings.trials.seed if seed is not None}) > 1,
+        explorer=_embedded(explorer(findings)),
+        document=json.dumps(findings.document, indent=2, ensure_ascii=False),
+    )
+
+
+def _embedded(data: dict[str, Any] | None) -> Markup | None:
+    """JSON that may stand inside a script element: nothing in it can close the element."""
+    if data is None:
+        return None
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))  # noqa: S704

@@ -1,0 +1,68 @@
+"""A drawn figure as SVG that wears the page's colours, or as a PNG file."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from markupsafe import Markup, escape
+from matplotlib.figure import Figure
+
+from matplotlib import rc_context
+from zbo_orchestrator.report.palette import PAPER, VARIABLES
+
+STYLE: Final[dict[str, Any]] = {
+    "font.family": "DejaVu Sans",
+    "path.simplify": True,
+    "path.simplify_threshold": 0.4,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "zbo",
+    "text.parse_math": False,  # names are the user's: a dollar sign in one is a dollar sign
+}
+RASTER: Final = 170
+"""Dots per inch of what is too heavy to be drawn as vectors."""
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Matplotlib's settings while figures are drawn and rendered; undone afterwards."""
+    with rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # the reader's browser has the glyph
+        yield
+
+
+def svg(figure: Figure, name: str, alt: str) -> Markup:
+    """The figure as inline SVG: ids made unique by a name, theme colours as CSS variables, a text for screen readers."""
+    drawn = io.StringIO()
+    figure.savefig(drawn, format="svg", dpi=RASTER, transparent=True, metadata={"Date": None, "Creator": None})
+    text = drawn.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", text)
+    text = re.sub(r"#[0-9a-f]{6}\b", _variable, text)
+    return Markup(_labelled(text, figure, alt))  # noqa: S704  (matplotlib escapes what it writes as text)
+
+
+def _variable(match: re.Match[str]) -> str:
+    """A theme colour as its CSS variable; any other colour as it is."""
+    colour = match[0]
+    return f"var(--{VARIABLES[colour]}, {colour})" if colour in VARIABLES else colour
+
+
+def _labelled(text: str, figure: Figure, alt: str) -> str:
+    """Give the root element its role, label and natural width; its height follows."""
+    width = round(figure.get_figwidth() * 96)
+    root, rest = text.split(">", 1)
+    root = re.sub(r'\s(width|height)="[^"]*pt"', "", root)
+    return f'{root} role="img" aria-label="{escape(alt)}" style="max-width:{width}px">{rest}'
+
+
+def png(figure: Figure, path: Path) -> Path:
+    """Write the figure on light paper."""
+    figure.savefig(path, format="png", dpi=160, facecolor=PAPER, transparent=False)
+    return path

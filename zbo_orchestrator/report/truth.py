@@ -1,0 +1,1 @@
+"""What stands beside a history: its scan, and its decoder built again."""

@@ -1,0 +1,63 @@
+"""Numbers, times and points as a reader wants them."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Sequence
+
+from zbo_orchestrator.model import Array
+
+MINUS = "\N{MINUS SIGN}"
+NONE = "\N{EN DASH}"
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A number to so many significant digits with a true minus sign; an en dash for NaN."""
+    if math.isnan(value):
+        return NONE
+    text = f"{value:.{digits}g}"
+    mantissa, _, exponent = text.partition("e")
+    scaled = f"{mantissa} × 10^{int(exponent)}" if exponent else mantissa
+    return scaled.replace("-", MINUS)
+
+
+def point(z: Array | Sequence[float], digits: int = 3) -> str:
+    """A latent point, such as (0.512, −1.3)."""
+    return f"({', '.join(number(float(value), digits) for value in z)})"
+
+
+def share(value: float) -> str:
+    """A fraction as per cent."""
+    return NONE if math.isnan(value) else f"{number(100 * value, 3)} %"
+
+
+def lasting(seconds: float) -> str:
+    """A duration in the two largest units that matter."""
+    if math.isnan(seconds):
+        return NONE
+    if seconds < 60:
+        return f"{number(seconds, 3)} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def moment(stamp: float) -> str:
+    """Seconds since the epoch as a date and time in UTC."""
+    if math.isnan(stamp):
+        return NONE
+    return datetime.datetime.fromtimestamp(stamp, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def counted(count: int, singular: str, plural: str = "") -> str:
+    """`1 trial`, `80 trials`."""
+    return f"{count} {singular if count == 1 else plural or singular + 's'}"
+
+
+def axis(name: str, unit: str = "") -> str:
+    """An axis label: a name in words, its unit in brackets."""
+    words = name.replace("_", " ")
+    return f"{words} ({unit})" if unit else words
