@@ -88,10 +88,6 @@ class Campaign:
         budget = {**self.document["budget"], "total": total}
         return replace(self, budget=replace(self.budget, total=total), document={**self.document, "budget": budget})
 
-    def with_width(self, width: int) -> Campaign:
-        """The same campaign with another number of trials in flight."""
-        return replace(self, width=width, document={**self.document, "width": width})
-
     def seed_of(self, number: int) -> int:
         """The seed an executor is given for a trial: the campaign's, or one derived from it and the trial's number."""
         if self.trial_seed == "fixed":
@@ -132,6 +128,10 @@ class Campaign:
         """The decoder that a history was founded with; it is never learnt again."""
         return self.recipe.restore(record.charter.decoder)
 
+    def founded(self, record: Record) -> bool:
+        """Whether a history is this campaign's."""
+        return {**self.identity, "weights": None} == {**record.charter.identity, "weights": None}
+
     def certify(self, record: Record) -> Certify:
         """Charts further points with the decoder of a history."""
         return atlas.Certifier(self.decoder(record), self.envelope)
@@ -141,13 +141,13 @@ class Campaign:
 
         Raises `HistoryError` where the history is another campaign's, or another process is writing it.
         """
-        if not History.exists(path):
-            return History.create(path, self.charter(report), durability=self.durability)
-        history = History.open(path, durability=self.durability)
+        if History.exists(path):
+            history = History.open(path, durability=self.durability)
+        else:
+            history = History.create(path, self.charter(report), durability=self.durability)
         try:
-            identity = {**self.identity, "weights": fingerprint(history.charter.decoder)}
             history.resume(
-                identity,
+                {**self.identity, "weights": fingerprint(history.charter.decoder)},
                 budget=self.budget,
                 name=self.name,
                 notes=self.notes,
@@ -219,7 +219,7 @@ def _build(document: dict[str, Any], origin: str, folder: Path, *, allow_code: b
 
 def _seed(document: Mapping[str, Any]) -> int:
     seed = document.get("seed", 0)
-    return seed if isinstance(seed, int) else 0  # another type is a problem already noted
+    return seed if type(seed) is int else 0  # another type is a problem already noted
 
 
 def _families(document: Mapping[str, Any]) -> list[Any]:

@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
@@ -78,6 +79,7 @@ def _load(point: EntryPoint, kind: Kind) -> Callable[..., Any]:
 # --- options ---------------------------------------------------------------------------------------
 
 
+@cache
 def options(part: Callable[..., Any]) -> type[BaseModel]:
     """The model of a part's options, one field for each argument of its constructor that a file can give.
 
@@ -94,12 +96,21 @@ def options(part: Callable[..., Any]) -> type[BaseModel]:
 
 def _arguments(part: Callable[..., Any]) -> Iterator[tuple[str, Any, Any]]:
     """(name, type hint, default or ...) of each named argument."""
-    hints = get_type_hints(part.__init__ if inspect.isclass(part) else part, include_extras=True)
+    hints = _hints(part)
     factories = _factories(part)
     for name, argument in inspect.signature(part).parameters.items():
         if argument.kind in (argument.POSITIONAL_OR_KEYWORD, argument.KEYWORD_ONLY):
             default = ... if argument.default is argument.empty else argument.default
             yield name, hints.get(name, Any), factories[name]() if name in factories else default
+
+
+def _hints(part: Callable[..., Any]) -> dict[str, Any]:
+    """Type hints by argument; a dataclass inherits fields, whose hints are to be read where they were written."""
+    place = part if dataclasses.is_dataclass(part) or not inspect.isclass(part) else part.__init__
+    try:
+        return get_type_hints(place, include_extras=True)
+    except NameError as error:
+        raise ConfigurationError(f"the type hints of {_name(part)} cannot be read: {error}") from error
 
 
 def _factories(part: Callable[..., Any]) -> dict[str, Callable[[], Any]]:

@@ -60,7 +60,7 @@ class LibrarySection(Section):
     channels: Annotated[list[ChannelSection], Len(1)]
     bounds: Pair | Annotated[list[Pair], Len(1)]
     """[lower, upper] that curves are scaled into; one pair for all channels or one for each."""
-    families: Annotated[list[dict[str, Any]], Len(1)]
+    families: Annotated[list[Any], Len(1)]
     """Parts of the group zbo.families, each with its count and options."""
 
     def channel_values(self) -> tuple[Channel, ...]:
@@ -124,15 +124,15 @@ class CampaignFile(Section):
     """Anything worth keeping: sample, operator, purpose."""
     library: LibrarySection | None = None
     """Not needed where the decoder learns nothing."""
-    decoder: dict[str, Any]
+    decoder: Any
     """Part of the group zbo.decoders: latent point to trajectory."""
     atlas: AtlasSection = AtlasSection()
     envelope: EnvelopeSection = EnvelopeSection()
-    planner: dict[str, Any]
+    planner: Any
     """Part of the group zbo.planners: where to look next."""
-    executor: dict[str, Any]
+    executor: Any
     """Part of the group zbo.executors: runs a trajectory."""
-    evaluator: dict[str, Any]
+    evaluator: Any
     """Part of the group zbo.evaluators: measurement to score."""
 
 

@@ -1,0 +1,61 @@
+"""A history looked at again: its plans recomputed, its measurements scored by another evaluator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import nan
+
+import numpy as np
+
+from zbo_orchestrator.history import Record
+from zbo_orchestrator.model import Certify, Evaluator, ExecutionError, Planner, Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What became of one plan when it was made again."""
+
+    plan: int
+    difference: str
+    """Empty where every bit agrees."""
+
+
+def replay(record: Record, planner: Planner, certify: Certify) -> Iterator[Replayed]:
+    """Recompute each plan from the evidence it was made of and compare the points bit for bit."""
+    for plan in record.plans:
+        evidence = record.evidence(plan=plan.number)
+        evidence = replace(evidence, space=replace(evidence.space, certify=certify))
+        again = planner.plan(evidence, plan.size)
+        yield Replayed(plan.number, _difference(plan.z, again.reason if isinstance(again, Stop) else again.z))
+
+
+def _difference(z: np.ndarray, again: np.ndarray | str) -> str:
+    if isinstance(again, str):
+        return f"stored {z.tolist()}, recomputed a stop: {again}"
+    same = z.shape == again.shape and z.tobytes() == again.tobytes()
+    return "" if same else f"stored {z.tolist()}, recomputed {again.tolist()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rescored:
+    """A trial's stored score beside another evaluator's."""
+
+    number: int
+    stored: float
+    value: float
+    terms: dict[str, float]
+    error: str = ""
+
+
+def rescore(record: Record, evaluator: Evaluator) -> Iterator[Rescored]:
+    """Score every trial that has a measurement; the history stays as it is."""
+    for trial in record.trials():
+        if trial.measurement is None:
+            continue
+        try:
+            score = evaluator.evaluate(trial.trajectory, trial.measurement)
+        except ExecutionError as error:
+            yield Rescored(trial.number, trial.value, nan, {}, str(error))
+        else:
+            yield Rescored(trial.number, trial.value, score.value, dict(score.terms))

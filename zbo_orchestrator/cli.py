@@ -1,0 +1,102 @@
+"""The `zbo` command.
+
+Its modules import the heavy libraries inside commands, so that `zbo --help` answers at once: the one place where
+imports stand in functions.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import typer
+
+from zbo_orchestrator import cli_campaigns as campaigns
+from zbo_orchestrator import cli_histories as histories
+from zbo_orchestrator.model import ConfigurationError, FatalError, HistoryError, ZboError
+
+DONE, FAILED, CONFIGURATION, HISTORY, FATAL = 0, 1, 2, 3, 4
+_CODES: dict[type[ZboError], int] = {ConfigurationError: CONFIGURATION, HistoryError: HISTORY, FatalError: FATAL}
+
+
+app = typer.Typer(
+    name="zbo",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+
+@app.callback()
+def zbo(
+    debug: Annotated[  # noqa: ARG001 (read by `main`, wherever it stands on the line)
+        bool, typer.Option("--debug", help="Show the traceback of an error; may stand anywhere.")
+    ] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+) -> None:
+    """Closed-loop experiments on trajectories.
+
+    \b
+    A campaign file says what to optimise; a history holds all that happened.
+      zbo run ferrosim-curl                the demo; stop it any time, run it again to go on
+      zbo show histories/ferrosim-curl     what was found
+      zbo report histories/ferrosim-curl   the figures, as one HTML file
+      zbo check my-campaign.yaml           is the file right? what may the planner ask for?
+      zbo parts                            what is installed: planners, decoders, executors ...
+
+    \b
+    Exit codes: 0 done, 1 anything else, 2 the campaign file or the command line is wrong,
+    3 the history cannot be trusted or is in use, 4 stopped by a fatal error, 130 interrupted.
+    """
+    if version:
+        from importlib.metadata import version as installed  # noqa: PLC0415
+
+        typer.echo(installed("zbo-orchestrator"))
+        raise typer.Exit
+
+
+for _command in (
+    campaigns.run,
+    histories.show,
+    histories.report,
+    histories.export,
+    histories.verify,
+    histories.repair,
+    histories.log,
+    campaigns.parts,
+    campaigns.check,
+    campaigns.scan,
+    histories.rescore,
+    campaigns.schema,
+):
+    app.command()(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command line; every error of ours is one readable text on stderr and an exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    logging.basicConfig(level=logging.WARNING, format="zbo: %(message)s", stream=sys.stderr)
+    warnings.formatwarning = lambda message, *_, **__: f"zbo: {message}\n"
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without Braille shows question marks, not a traceback
+    try:
+        app(args=[word for word in words if word != "--debug"], prog_name="zbo")
+    except ZboError as error:
+        if debug:
+            traceback.print_exc()
+        typer.echo(f"zbo: {error}", err=True)
+        sys.exit(next((code for kind, code in _CODES.items() if isinstance(error, kind)), FAILED))
+    sys.exit(DONE)
+
+
+if __name__ == "__main__":
+    main()
