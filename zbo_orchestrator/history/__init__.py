@@ -1,8 +1,25 @@
 """The history of a campaign: every plan before it is acted on, every outcome after, in a transactional Zarr store."""
 
 from zbo_orchestrator.history.charter import Charter
+from zbo_orchestrator.history.dataset import open_history
+from zbo_orchestrator.history.export import export
 from zbo_orchestrator.history.record import Record, log
+from zbo_orchestrator.history.repair import repair
+from zbo_orchestrator.history.scan import Scan
 from zbo_orchestrator.history.store import Commit
+from zbo_orchestrator.history.verify import verify
 from zbo_orchestrator.history.writer import History, SessionWarning
 
-__all__ = ["Charter", "Commit", "History", "Record", "SessionWarning", "log"]
+__all__ = [
+    "Charter",
+    "Commit",
+    "History",
+    "Record",
+    "Scan",
+    "SessionWarning",
+    "export",
+    "log",
+    "open_history",
+    "repair",
+    "verify",
+]

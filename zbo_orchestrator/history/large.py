@@ -15,11 +15,16 @@ import numpy as np
 from zbo_orchestrator.history import schema
 from zbo_orchestrator.history.charter import form_of, trajectory_of
 from zbo_orchestrator.history.store import Store
-from zbo_orchestrator.history.tables import columns_of
+from zbo_orchestrator.history.tables import columns_of, rows_for
 from zbo_orchestrator.model import Array, ExecutionError, HistoryError, Measurement, Trajectory
 
-_BLOCK = 256
 _SMALL_CHUNK = 4096
+_OURS = """
+    trial latent step executed_step channel executed_channel candidate limit curve sample planned mapped_plan
+    z status value noise seed attempts plan reason error
+"""
+_RESERVED = frozenset(_OURS.split())
+"""Axes and variables of the whole history, whose names a measured axis may not take."""
 _FILLS = {"f": np.nan, "c": complex(np.nan, np.nan)}
 
 
@@ -47,6 +52,15 @@ def refuse_unstorable(measurement: Measurement) -> None:
             raise ExecutionError(f"measured {name} is of type {array.dtype}; wanted numbers of at most 64 bits a part")
         if not name.isidentifier():
             raise ExecutionError(f"measured array is named {name!r}; wanted letters, digits and underscores")
+
+
+def _axes(name: str, dims: tuple[str, ...], values: Array, sizes: dict[str, int]) -> tuple[str, ...]:
+    """Names of a measured array's axes in the store, where one name means one length."""
+    axes = ["trial"]
+    for dim, size in zip(dims, values.shape, strict=True):
+        taken = dim in axes or dim in _RESERVED or sizes.setdefault(dim, size) != size
+        axes.append(f"{name}_{dim}" if taken else dim)
+    return tuple(axes)
 
 
 def misfits(fixed: Mapping[str, Form], channels: list[list[str]] | None, measurement: Measurement) -> Iterator[str]:
@@ -83,8 +97,8 @@ class LargeArrays:
 
     def _form(self, name: str) -> Form:
         array = self._store.array(f"{schema.MEASURED}/{name}")
-        dims = array.metadata.dimension_names[1:]  # type: ignore[union-attr, index]
-        return Form(tuple(str(dim) for dim in dims), tuple(array.shape[1:]), array.dtype.str)
+        dims = self._attributes(f"{schema.MEASURED}/{name}")["dims"]
+        return Form(tuple(dims), tuple(array.shape[1:]), array.dtype.str)
 
     def executed_channels(self) -> list[list[str]] | None:
         if schema.EXECUTED not in self._present:
@@ -113,16 +127,30 @@ class LargeArrays:
         """Let this measurement's form be that of all."""
         self._store.root().require_group(schema.MEASURED)
         self._present.add(schema.MEASURED)
+        sizes: dict[str, int] = {}
         for name, values in measurement.arrays.items():
-            attributes = {"units": measurement.units.get(name, "")}
-            dims = ("trial", *measurement.dims[name])
-            self._create(f"{schema.MEASURED}/{name}", values.shape, values.dtype, dims, attributes)
+            dims = measurement.dims[name]
+            axes = _axes(name, dims, values, sizes)
+            attributes = {"units": measurement.units.get(name, ""), "dims": list(dims)}
+            self._create(f"{schema.MEASURED}/{name}", values.shape, values.dtype, axes, attributes)
 
     def write_measurement(self, row: int, measurement: Measurement) -> None:
         for name, values in measurement.arrays.items():
             self._put(f"{schema.MEASURED}/{name}", row, values)
         if measurement.executed is not None:
             self._write_executed(row, measurement.executed)
+
+    def grow(self, trials: int) -> None:
+        """Let every array with an axis of trials have as many rows as the tables."""
+        rows = rows_for(trials)
+        for path in self._present:
+            if path in (schema.TRAJECTORY, schema.EXECUTED) or path.startswith(f"{schema.MEASURED}/"):
+                self._fit(path, rows)
+
+    def _fit(self, path: str, rows: int) -> None:
+        array = self._store.array(path)
+        if array.shape[0] != rows:
+            array.resize((rows, *array.shape[1:]))
 
     def _write_executed(self, row: int, executed: Trajectory) -> None:
         if schema.EXECUTED not in self._present:
@@ -138,10 +166,10 @@ class LargeArrays:
         self, path: str, shape: tuple[int, ...], dtype: np.dtype[Any], dims: tuple[str, ...], attributes: dict[str, Any]
     ) -> None:
         row_bytes = max(1, math.prod(shape) * dtype.itemsize)
-        rows = 1 if row_bytes > _SMALL_CHUNK // 4 else min(_BLOCK, _SMALL_CHUNK // row_bytes)
+        rows = 1 if row_bytes > _SMALL_CHUNK // 4 else min(rows_for(0), _SMALL_CHUNK // row_bytes)
         self._store.create_array(
             path,
-            shape=(_BLOCK, *shape),
+            shape=(rows_for(0), *shape),
             chunks=(rows, *shape),
             dtype=dtype.newbyteorder("="),
             dims=dims,
@@ -153,7 +181,7 @@ class LargeArrays:
     def _put(self, path: str, row: int, values: Array) -> None:
         array = self._store.array(path)
         if row >= array.shape[0]:
-            array.resize(((row // _BLOCK + 1) * _BLOCK, *array.shape[1:]))
+            self._fit(path, rows_for(row + 1))
         if values.ndim == 2 and values.shape[0] < array.shape[1]:
             array[row, : len(values)] = values
         else:
@@ -168,7 +196,7 @@ class LargeArrays:
         names = list(columns_of(array))
         names += [name for name in maps if name not in names]
         if row >= array.shape[0] or len(names) > array.shape[1]:
-            array.resize(((row // _BLOCK + 1) * _BLOCK, len(names), candidates))
+            array.resize((rows_for(row + 1), len(names), candidates))
             array.attrs["columns"] = names
         blank = np.full(candidates, np.nan, np.float32)
         array[row] = np.stack([np.asarray(maps.get(name, blank), np.float32) for name in names])
@@ -176,7 +204,7 @@ class LargeArrays:
     def _create_maps(self, names: tuple[str, ...], candidates: int) -> None:
         self._store.create_array(
             schema.MAPS,
-            shape=(_BLOCK, len(names), candidates),
+            shape=(rows_for(0), len(names), candidates),
             chunks=(1, 1, candidates),
             dtype="f4",
             dims=("mapped_plan", "map", "candidate"),

@@ -12,6 +12,8 @@ import time
 import weakref
 from datetime import datetime
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from zbo_orchestrator.model import HistoryError
 
@@ -69,6 +71,14 @@ class Lock:
             return f"pid {holder['pid']} on {holder['host']} since {holder['since']}: {holder['command']}"
         except (ValueError, KeyError, TypeError):
             return f"unknown holder (the lock file reads {text[:80]!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
 
     def release(self) -> None:
         if self._descriptor >= 0:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import zarr
 
 from zbo_orchestrator.history import schema
 from zbo_orchestrator.history.charter import Charter
@@ -19,6 +20,7 @@ from zbo_orchestrator.history.tables import columns_of
 from zbo_orchestrator.model import (
     Array,
     Budget,
+    Channel,
     Evidence,
     ExecutionError,
     Goal,
@@ -78,6 +80,22 @@ class Record:
             commit = commit_of_trial(place, trial)
         return cls(read_contents(place, commit))
 
+    # --- the store beneath ---
+
+    @property
+    def tables(self) -> State:
+        """The packed tables, by layout."""
+        return self._state
+
+    @property
+    def zarr_store(self) -> Any:
+        """What `zarr.open_group` and `xarray.open_zarr` take, fixed at this commit."""
+        return self._store.root().store
+
+    def array(self, path: str) -> zarr.Array[Any]:
+        """One array as it lies in the store, rows not yet used included."""
+        return self._store.array(path)
+
     # --- what the campaign is ---
 
     @property
@@ -104,6 +122,30 @@ class Record:
     def budget(self) -> Budget:
         """The one in force now."""
         return self._state.budget(self.charter.budget)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether running a trial twice harms nothing."""
+        return self.charter.repeatable
+
+    @property
+    def measures(self) -> bool:
+        """Whether a scored trial has fixed the form of measurements yet."""
+        return self._large.forms() is not None
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The trajectories' channels, empty while neither a library nor a trial tells."""
+        form = self._form()
+        return () if form is None else form.channels
+
+    @property
+    def dt(self) -> float | None:
+        form = self._form()
+        return None if form is None else form.dt
+
+    def _form(self) -> Trajectory | None:
+        return self.charter.library or self._large.trajectory(0)
 
     @property
     def stop_reason(self) -> str | None:
@@ -206,12 +248,13 @@ class Record:
             raise HistoryError(f"trial {number} is {status}; wanted a recorded one")
 
     def _trajectory(self, number: int) -> Trajectory:
+        """As stored; all NaN where a trial never came so far."""
         stored = self._large.trajectory(number)
         if stored is not None:
             return stored
         library = self.charter.library
         if library is None:
-            raise HistoryError(f"trial {number} never had a trajectory")
+            return Trajectory(np.empty((0, 1)), 1.0, (Channel("unknown"),))
         return replace(library, values=np.full(library.values.shape[1:], np.nan))
 
     def _executed(self, number: int) -> Trajectory | None:
@@ -312,7 +355,7 @@ def described(good: Commit | None) -> str:
 
 def last_good_commit(path: Path, skip: str) -> Commit | None:
     """The newest commit whose small state can be read whole."""
-    for candidate in _commits_by_age(path):
+    for candidate in commits_by_age(path):
         if candidate == skip:
             continue
         found = _good(path, candidate)
@@ -321,7 +364,7 @@ def last_good_commit(path: Path, skip: str) -> Commit | None:
     return None
 
 
-def _commits_by_age(path: Path) -> list[str]:
+def commits_by_age(path: Path) -> list[str]:
     try:
         return [commit.id for commit in log(path)]
     except HistoryError:

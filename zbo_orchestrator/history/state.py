@@ -1,14 +1,14 @@
 """The small state of a history, whole in memory: who was proposed and recorded when, by a logical clock.
 
-Every propose, start, record, event and session takes the next tick. A plan stores the tick it had seen, so what
-it saw can be told at any time: the rows recorded by then, the proposals pending by then, the memory of the last
-plan made by then.
+Every propose, start and record takes the next tick; events and sessions note the last one, so that a campaign
+that was interrupted counts like one that was not. A plan stores the tick it had seen, so what it saw can be told at
+any time: the rows recorded by then, the proposals pending by then, the memory of the last plan made by then.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -69,6 +69,12 @@ class State:
         for table in self.tables.values():
             table.write(store)
 
+    def rewrite(self, store: Store) -> None:
+        """Write every row."""
+        for table in self.tables.values():
+            table.touch()
+        self.write(store)
+
     @property
     def changed(self) -> bool:
         return any(table.changed for table in self.tables.values())
@@ -83,28 +89,27 @@ class State:
         return self.clock
 
     def _last_tick(self) -> int:
-        return int(max((tick for tick, _ in self._stamps()), default=0))
+        ticks, _ = self._stamps()
+        return int(ticks.max(initial=0))
 
-    def _stamps(self) -> Iterator[tuple[int, float]]:
-        counts, numbers = self[schema.COUNTS], self[schema.NUMBERS]
-        plans = self[schema.PLAN_COUNTS].column("sequence"), self[schema.PLAN_NUMBERS].column("at")
-        started = counts.column("started"), numbers.column("started_at")
-        recorded = counts.column("recorded"), numbers.column("recorded_at")
-        for ticks, times in (plans, started, recorded):
-            yield from ((int(tick), float(at)) for tick, at in zip(ticks, times, strict=True) if tick >= 0)
-        for layout in (schema.EVENTS, schema.SESSIONS):
-            yield from ((row["sequence"], row["at"]) for row in self.journal(layout))
+    def _stamps(self) -> tuple[Array, Array]:
+        """Every tick that was taken, and the time at which."""
+        counts, numbers, plans = self[schema.COUNTS], self[schema.NUMBERS], self[schema.PLAN_COUNTS]
+        ticks = [plans.column("sequence"), counts.column("started"), counts.column("recorded")]
+        times = [self[schema.PLAN_NUMBERS].column("at"), numbers.column("started_at"), numbers.column("recorded_at")]
+        taken = np.concatenate(ticks)
+        return taken[taken >= 0], np.concatenate(times)[taken >= 0]
 
     def spent(self) -> float:
         """Seconds worked over all sessions: from each one's opening to the last stamp it left."""
-        stamps = sorted(self._stamps())
-        ticks, times = [tick for tick, _ in stamps], np.array([at for _, at in stamps])
-        openings = [(row["sequence"], row["at"]) for row in self.journal(schema.SESSIONS)]
+        ticks, times = self._stamps()
+        sessions = self.journal(schema.SESSIONS)
+        bounds = [*(row["sequence"] for row in sessions), self.clock]
         total = 0.0
-        for index, (tick, at) in enumerate(openings):
-            last = openings[index + 1][0] if index + 1 < len(openings) else self.clock + 1
-            within = times[np.searchsorted(ticks, tick) : np.searchsorted(ticks, last)]
-            total += float(np.max(within - at, initial=0.0))
+        for index, row in enumerate(sessions):
+            within = times[(ticks > bounds[index]) & (ticks <= bounds[index + 1])]
+            events = [event["at"] for event in self.journal(schema.EVENTS) if event["session"] == index]
+            total += float(np.max([*within, *events], initial=row["at"])) - row["at"]
         return total
 
     # --- trials ---

@@ -153,9 +153,13 @@ class Store:
 
     # --- arrays ---
 
+    def nodes(self) -> Iterator[tuple[str, zarr.Array[Any] | zarr.Group]]:
+        """All arrays and groups by path."""
+        yield from self.root().members(max_depth=None)
+
     def members(self) -> set[str]:
         """The paths of all arrays and groups."""
-        return {path for path, _ in self.root().members(max_depth=None)}
+        return {path for path, _ in self.nodes()}
 
     def root(self) -> zarr.Group:
         return zarr.open_group(self._session.store, mode="a" if self.writable else "r", use_consolidated=False)
@@ -239,11 +243,6 @@ class Store:
             if info.parent_id is not None:
                 yield Commit(info.id, info.written_at, info.message, info.metadata)
 
-    def changed_chunks(self, older: str, newer: str) -> dict[str, list[list[int]]]:
-        """The chunks written between two commits, by array path."""
-        changes = self._repository.diff(from_snapshot_id=older, to_snapshot_id=newer)
-        return {path.strip("/"): chunks for path, chunks in changes.updated_chunks.items()}
-
 
 def sync(place: Path) -> None:
     descriptor = os.open(place, os.O_RDONLY)
@@ -260,6 +259,11 @@ def _reference(path: Path) -> str | None:
     except (ValueError, KeyError, TypeError):
         return None
     return named if isinstance(named, str) and (path / "snapshots" / named).is_file() else None
+
+
+def chunk_files(path: Path) -> Iterator[Path]:
+    """Every finished chunk file of every commit; a name with # is one being written."""
+    yield from (file for file in (path / "chunks").glob("*") if "#" not in file.name)
 
 
 def snapshots(path: Path) -> list[str]:

@@ -11,6 +11,8 @@ import zarr
 from zbo_orchestrator.history.store import Store
 from zbo_orchestrator.model import Array, HistoryError
 
+BLOCK = 256
+"""Arrays grow by so many rows at a time, all of one axis together."""
 _FILLS: dict[str, Any] = {"f8": float("nan"), "i8": -1, "str": ""}
 
 
@@ -86,21 +88,28 @@ class Table:
     def write(self, store: Store) -> None:
         """Put the changed chunks into the store, growing its array as needed."""
         rows = self.layout.rows
+        if self._dirty:
+            self._fit(store)
         for block in sorted(self._dirty):
             array = store.array(self.layout.path)
             end = (block + 1) * rows
-            if array.shape[0] < end or array.shape[1] < len(self.columns):
-                array.resize((max(end, array.shape[0]), len(self.columns)))
-                array.attrs["columns"] = list(self.columns)
             if end > len(self._values):
                 self._values = np.concatenate([self._values, self._blank(end - len(self._values))])
             array[end - rows : end] = self._values[end - rows : end]
         self._dirty.clear()
 
+    def _fit(self, store: Store) -> None:
+        array = store.array(self.layout.path)
+        shape = (rows_for(self.count), len(self.columns))
+        if array.shape != shape:
+            array.resize(shape)
+        if array.attrs["columns"] != list(self.columns):
+            array.attrs["columns"] = list(self.columns)
+
     def create(self, store: Store) -> None:
         store.create_array(
             self.layout.path,
-            shape=(self.layout.rows, len(self.columns)),
+            shape=(rows_for(self.count), len(self.columns)),
             chunks=(self.layout.rows, len(self.columns)),
             dtype=self.layout.kind,
             dims=self.layout.dims,
@@ -112,10 +121,19 @@ class Table:
     def load(cls, layout: Layout, store: Store) -> Table:
         """The table as stored, with every row of the array; `trim` it to those that are."""
         array = store.array(layout.path)
-        table = cls(layout, columns_of(array))
-        table._values = np.array(array[:], dtype=table._values.dtype)
+        return cls.of(layout, columns_of(array), np.asarray(array[:]))
+
+    @classmethod
+    def of(cls, layout: Layout, columns: tuple[str, ...], values: Array) -> Table:
+        """A table of given rows."""
+        table = cls(layout, columns)
+        table._values = np.array(values, dtype=table._values.dtype)
         table.count = len(table._values)
         return table
+
+    def touch(self) -> None:
+        """Let the next `write` write every row."""
+        self._dirty = set(range(-(-self.count // self.layout.rows)))
 
     def trim(self, count: int) -> None:
         """Say how many rows there are; rows beyond those stored are blank."""
@@ -123,6 +141,11 @@ class Table:
         while self.count < count:
             self.append()
         self._dirty.clear()
+
+
+def rows_for(count: int) -> int:
+    """How many rows an array holds for so many used ones: whole blocks, at least one."""
+    return max(1, -(-count // BLOCK)) * BLOCK
 
 
 def columns_of(array: zarr.Array[Any]) -> tuple[str, ...]:

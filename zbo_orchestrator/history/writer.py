@@ -151,7 +151,7 @@ class History(Record):
         differing = list(sessions.changes(before[-1], now)) if before else []
         if differing:
             warnings.warn(f"since the last session {'; '.join(differing)}", SessionWarning, stacklevel=4)
-        row = {"sequence": self._state.tick(), "at": self._opened_at, **now}
+        row = {"sequence": self._state.clock, "at": self._opened_at, **now}
         self._session = self._state[schema.SESSIONS].append(json=to_json(row))
 
     def _change(self, kind: str, had: object, wants: object) -> None:
@@ -345,7 +345,8 @@ class History(Record):
     def event(self, kind: str, /, **data: Any) -> None:
         """Note anything else that happened."""
         with self._step():
-            row = {"sequence": self._state.tick(), "at": self._now(), "kind": kind, "data": data}
+            stamp = {"sequence": self._state.clock, "session": self._session, "at": self._now()}
+            row = {**stamp, "kind": kind, "data": data}
             self._state[schema.EVENTS].append(json=to_json(row))
             self._said(kind)
 
@@ -413,6 +414,7 @@ class History(Record):
                 telling(f"cannot write to the history at {self.path} (its last good commit is {self.commit})"),
             ):
                 self._state.write(self._store)
+                self._large.grow(len(self))
                 self._store.commit(message, facts)
         except BaseException as error:
             self._broken = f"a commit failed ({one_line(error)})"

@@ -1,0 +1,102 @@
+"""Reading what is left of a damaged store: what the newest commit cannot give, an older one often can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from zbo_orchestrator.history.record import commits_by_age
+from zbo_orchestrator.history.store import EngineError, Store, telling
+from zbo_orchestrator.history.verify import read, rows_of_chunks
+from zbo_orchestrator.model import Array, HistoryError
+
+
+@dataclass(eq=False)
+class Wreck:
+    """A damaged store: its commits, newest first, opened as they are needed; and all that was found lost."""
+
+    path: Path
+    lost: list[str] = field(default_factory=list)
+    _opened: dict[str, Store | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._commits = commits_by_age(self.path)
+
+    def stores(self) -> Iterator[Store]:
+        """Every commit that can be opened."""
+        for commit in self._commits:
+            store = self._open(commit)
+            if store is not None:
+                yield store
+
+    def _open(self, commit: str) -> Store | None:
+        if commit not in self._opened:
+            self._opened[commit] = self._tried(commit)
+        return self._opened[commit]
+
+    def _tried(self, commit: str) -> Store | None:
+        try:
+            store = Store.read(self.path, commit)
+            with telling(f"commit {commit}"):
+                return store if "charter" in store.members() else None
+        except EngineError as error:
+            self.lost.append(f"commit {commit}: {error}")
+            return None
+
+    @property
+    def newest(self) -> Store:
+        """The newest commit whose list of arrays can be read."""
+        for store in self.stores():
+            return store
+        raise HistoryError(f"no commit of {self.path} can be read: nothing to repair from")
+
+    def rows(self, path: str, rows: slice) -> tuple[Array | None, bool]:
+        """Rows of one array as of the newest commit that can give them, and whether that is the newest commit."""
+        shape = (rows.stop - rows.start, *self.newest.array(path).shape[1:])
+        for age, store in enumerate(self.stores()):
+            try:
+                with telling(path):
+                    array = store.array(path)
+                values = read(array, rows)
+            except EngineError:  # an older commit is tried; the caller notes the loss where none has it
+                continue
+            unwritten = age > 0 and is_blank(values, array)
+            return (None, False) if unwritten else (_fitted(values, shape, array), age == 0)
+        return None, False
+
+    def blocks(self, path: str) -> Iterator[tuple[slice, Array | None, bool]]:
+        """All of an array, chunk by chunk: rows, values (None where no commit has them), whether they are the newest."""
+        array = self.newest.array(path)
+        for rows in rows_of_chunks(array, slice(0, array.shape[0])):
+            yield rows, *self.rows(path, rows)
+
+    def whole(self, path: str) -> Array:
+        """A small array; blank (the array's fill) where no commit can give it."""
+        array = self.newest.array(path)
+        values = np.full(array.shape, array.fill_value, array.dtype)
+        for rows, block, newest in self.blocks(path):
+            if block is not None:
+                values[rows] = block
+            if not newest:
+                how = "cannot be read" if block is None else "read as they were some commits before"
+                self.lost.append(f"{path} rows {rows.start} to {rows.stop - 1}: {how}")
+        return values
+
+
+def is_blank(values: Array, array: zarr.Array[Any]) -> bool:
+    filled = values != values if values.dtype.kind in "fc" else values == array.fill_value  # noqa: PLR0124
+    return bool(np.all(filled))
+
+
+def _fitted(values: Array, shape: tuple[int, ...], array: zarr.Array[Any]) -> Array:
+    """An older commit may have fewer rows or columns: those beyond are blank."""
+    if values.shape == shape:
+        return values
+    fitted = np.full(shape, array.fill_value, values.dtype)
+    fitted[tuple(slice(0, size) for size in values.shape)] = values
+    return fitted
