@@ -23,11 +23,12 @@ from prefect.artifacts import (
 from prefect.events.worker import EventsWorker
 from prefect.logging import get_run_logger
 from prefect.logging.handlers import APILogWorker
+from prefect.runtime import flow_run
 from pydantic import Field
 
 from zbo_flows.observed import observed
 from zbo_orchestrator.campaign import load
-from zbo_orchestrator.conduct import Watcher, Watchers, WorkersKind, budgeted, conduct, history_path
+from zbo_orchestrator.conduct import Watcher, Watchers, WorkersKind, budgeted, conduct, history_path, recorded
 from zbo_orchestrator.history import History
 from zbo_orchestrator.model import Status, Trial
 
@@ -37,8 +38,12 @@ AUDIENCE: ContextVar[Watcher] = ContextVar("AUDIENCE", default=Watcher())  # noq
 Count = Annotated[int, Field(ge=1, le=100_000)]
 
 
-@flow(name="zbo-campaign", flow_run_name="{campaign}", retries=0, persist_result=False)
-def run_campaign(
+def _run_name() -> str:
+    return Path(flow_run.parameters["campaign"]).stem
+
+
+@flow(name="zbo-campaign", flow_run_name=_run_name, retries=0, persist_result=False)
+def run_campaign(  # noqa: PLR0917 (a form's fields)
     campaign: str,
     history: str = "",
     trials: Count | None = None,
@@ -86,7 +91,7 @@ class Artifacts(Watcher):
     def opened(self, history: History) -> None:
         self._history = history
         self._progress = create_progress_artifact(0.0, key=f"{self._key}-progress")  # type: ignore[assignment]
-        get_run_logger().info("history %s holds %d trials", history.path, len(history.values))
+        get_run_logger().info("history %s holds %d trials", history.path, recorded(history))
 
     def recorded(self, history: History, trial: Trial) -> None:
         get_run_logger().info("trial %d: %s %s", trial.number, trial.status.name.lower(), _result(trial))
@@ -116,9 +121,9 @@ def _result(trial: Trial) -> str:
 def _facts(history: History) -> dict[str, Any]:
     values = np.asarray(history.values, dtype=float)
     facts: dict[str, Any] = {
-        "campaign": history.charter.name,
+        "campaign": history.name,
         "history": str(history.path),
-        "trials": len(values),
+        "trials": recorded(history),
         "state": history.state,
         "stop": history.stop_reason,
     }
@@ -134,7 +139,7 @@ def _markdown(facts: dict[str, Any]) -> str:
     lines = [
         f"# {facts['campaign']}",
         f"- best so far: {found}",
-        f"- trials: {facts['trials']}",
+        f"- {facts['trials']} trials",
         f"- state: {facts['state']}{': ' + facts['stop'] if facts['stop'] else ''}",
         f"- history: `{facts['history']}` (`zbo report {Path(facts['history'])}` draws it)",
     ]
@@ -143,16 +148,16 @@ def _markdown(facts: dict[str, Any]) -> str:
 
 def _rows(history: History, most: int = 200) -> list[dict[str, Any]]:
     """The latest trials first."""
-    values = np.asarray(history.values, dtype=float)
-    rows = []
-    for number in range(len(values) - 1, max(-1, len(values) - 1 - most), -1):
-        rows.append(
-            {
-                "trial": number,
-                "status": Status(history.status[number]).name.lower(),
-                "value": None if np.isnan(values[number]) else float(f"{values[number]:.6g}"),
-                "z": ", ".join(f"{x:.4g}" for x in history.z[number]),
-                "reason": history.reason(number),
-            }
-        )
-    return rows
+    numbers = range(len(history) - 1, max(-1, len(history) - 1 - most), -1)
+    return [_row(history, number) for number in numbers]
+
+
+def _row(history: History, number: int) -> dict[str, Any]:
+    value = history.values[number]
+    return {
+        "trial": number,
+        "status": Status(history.status[number]).name.lower(),
+        "value": None if np.isnan(value) else float(f"{value:.6g}"),
+        "z": ", ".join(f"{x:.4g}" for x in history.z[number]),
+        "reason": history.reasons[number],
+    }

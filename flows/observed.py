@@ -13,8 +13,9 @@ from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
-from prefect.states import Failed, State
+from prefect.states import Completed
 
 from zbo_orchestrator.campaign import Campaign
 from zbo_orchestrator.model import (
@@ -51,17 +52,20 @@ class _Call:
 
 @task(cache_policy=NO_CACHE, retries=0, persist_result=False, log_prints=False)
 def step(call: _Call) -> Any:
-    """One call of a role; an `ExecutionError` is the task's failed state, not its crash."""
+    """One call of a role; a failed trial is a result that shows in the task's state, not the task's own failure."""
     try:
         return call()
     except ExecutionError as error:
-        return Failed(message=f"{type(error).__name__}: {error}", data=error)
+        return Completed(name=type(error).__name__, message=str(error), data=error)
 
 
 def observe(name: str, run_name: str, call: Callable[[], Any]) -> Any:
     """Make a call as the task run `run_name` of a task `name`."""
     state: State[Any] = step.with_options(name=name, task_run_name=run_name)(_Call(call), return_state=True)
-    return state.result()
+    result = state.result()
+    if isinstance(result, ExecutionError):
+        raise result
+    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +171,12 @@ class ObservedBatchExecutor(ObservedExecutor):
 
 def observed(campaign: Campaign) -> Campaign:
     """The same campaign, its roles seen by the flow run that it is called in."""
-    executor = campaign.executor
-    batched = isinstance(executor, BatchExecutor)
+    inner = campaign.executor
+    executor = ObservedBatchExecutor(inner) if isinstance(inner, BatchExecutor) else ObservedExecutor(inner)
     return replace(
         campaign,
         planner=ObservedPlanner(campaign.planner),
         recipe=ObservedRecipe(campaign.recipe),
-        executor=ObservedBatchExecutor(executor) if batched else ObservedExecutor(executor),
+        executor=executor,
         evaluator=ObservedEvaluator(campaign.evaluator),
     )

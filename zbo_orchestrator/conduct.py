@@ -73,7 +73,7 @@ def conduct(
     with (
         dressed(campaign).open(path, watcher.training) as history,
         hired(campaign, workers, path, watcher.running, dressed) as (crew, watched),
-        closing(watched.run(history, crew)) as trials,
+        closing(watched.run(history, crew)) as trials,  # type: ignore[type-var]
     ):
         watcher.opened(history)
         for trial in trials:
@@ -109,9 +109,13 @@ def budgeted(campaign: Campaign, path: Path, *, trials: int | None = None, add: 
     if trials is not None and add is not None:
         raise ConfigurationError(f"trials {trials} and add {add}: wanted one of them")
     if add is not None:
-        held = len(Record.read(path).values) if History.exists(path) else 0
-        trials = held + add
+        trials = add + (recorded(Record.read(path)) if History.exists(path) else 0)
     return campaign if trials is None else campaign.with_budget(trials)
+
+
+def recorded(record: Record) -> int:
+    """How many trials of a history have ended, whatever came of them."""
+    return len(record) - len(record.waiting())
 
 
 def history_path(campaign: Campaign, given: str | Path = "") -> Path:

@@ -1,0 +1,55 @@
+"""What several test files share: a small real campaign, and what it means for two histories to be equal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from zbo_orchestrator.history import open_history
+
+STAMPS = {"proposed_at", "started_at", "recorded_at", "plan_at", "plan_elapsed"}
+"""What differs between two equal campaigns: when."""
+
+SMALL = {
+    "name": "small",
+    "seed": 3,
+    "budget": {"initial": 4, "total": 9},
+    "library": {
+        "steps": 40,
+        "dt": 4 / 53,
+        "channels": [{"name": "field", "unit": "Ec"}],
+        "bounds": [-1.0, 1.0],
+        "families": [{"use": "modulated-sine", "count": 300, "points": 53}],
+    },
+    "decoder": {"use": "linear"},
+    "atlas": {"grid": [20, 20]},
+    "envelope": {"channels": {"field": {"lower": -1.5, "upper": 1.5}}},
+    "planner": {"use": "bayesian"},
+    "executor": {"use": "ferrosim", "n": 5, "coupling": 8.0, "amplitude": 15.0, "hold_steps": 5},
+    "evaluator": {"use": "total-curl"},
+}
+"""The demo's campaign in small: the same parts, a second's work."""
+
+
+@pytest.fixture
+def campaign_file(tmp_path: Path) -> Callable[..., Path]:
+    """Writes the small campaign, with sections replaced, and returns the file's path."""
+
+    def write(**sections: object) -> Path:
+        path = tmp_path / "small.yaml"
+        path.write_text(yaml.safe_dump({**SMALL, **sections}))
+        return path
+
+    return write
+
+
+def assert_equal_histories(one: Path, other: Path) -> None:
+    """Every proposal, trajectory, measurement, score, plan and map is the same, bit for bit."""
+    with open_history(one) as first, open_history(other) as second:
+        assert set(first.variables) == set(second.variables)
+        for name in sorted(set(first.variables) - STAMPS):
+            np.testing.assert_array_equal(first[name].values, second[name].values, err_msg=str(name))

@@ -1,0 +1,178 @@
+"""The campaign as a flow, against a real server: equal to the bare loop, visible, quiet, and safe to kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from conftest import assert_equal_histories
+
+from zbo_flows.server import server
+from zbo_orchestrator.campaign import load
+from zbo_orchestrator.conduct import Watcher, conduct
+from zbo_orchestrator.history import Record
+from zbo_orchestrator.model import Status
+
+pytestmark = [pytest.mark.prefect, pytest.mark.xdist_group("prefect")]
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of our own for the whole session."""
+    os.environ["ZBO_HOME"] = str(tmp_path_factory.mktemp("home"))
+    with server() as running:
+        running.wait()
+        yield running.url
+    del os.environ["ZBO_HOME"]
+
+
+def zbo(*arguments: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "zbo_orchestrator.cli", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+
+def test_inline_in_a_child_process_and_through_prefect_give_equal_histories(
+    api: str, campaign_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    from zbo_flows.campaign import run_campaign  # noqa: PLC0415 (Prefect reads its settings when imported)
+
+    file = campaign_file()
+    conduct(load(file), tmp_path / "inline", Watcher())
+    conduct(load(file), tmp_path / "child", Watcher(), workers="processes")
+    facts = run_campaign(str(file), str(tmp_path / "flow"))
+    assert facts["trials"] == 9
+    assert_equal_histories(tmp_path / "inline", tmp_path / "child")
+    assert_equal_histories(tmp_path / "inline", tmp_path / "flow")
+
+
+def test_a_flow_goes_on_where_the_last_one_ended_and_shows_itself(
+    api: str, campaign_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    from zbo_flows.campaign import run_campaign  # noqa: PLC0415
+
+    file = campaign_file(name="shown")
+    assert run_campaign(str(file), str(tmp_path / "flow"), trials=5)["trials"] == 5
+    assert run_campaign(str(file), str(tmp_path / "flow"), add=2)["trials"] == 7
+    wanted = {"artifacts": {"key": {"like_": "shown-%"}}}
+    artifacts = {one["key"]: one for one in httpx.post(f"{api}/artifacts/latest/filter", json=wanted).json()}
+    assert set(artifacts) == {"shown-summary", "shown-trials", "shown-progress"}
+    assert "best so far" in artifacts["shown-summary"]["data"]
+    assert "7 trials" in artifacts["shown-summary"]["data"]
+    runs = httpx.post(f"{api}/flow_runs/filter", json={}).json()
+    assert {run["state"]["type"] for run in runs if run["name"] == "small"} == {"COMPLETED"}
+
+
+def test_failed_trials_are_rows_and_the_flow_goes_on(
+    api: str, campaign_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    from zbo_flows.campaign import run_campaign  # noqa: PLC0415
+
+    blows_up = {"use": "ferrosim", "n": 5, "coupling": 500.0, "hold_steps": 5}
+    facts = run_campaign(str(campaign_file(name="broken", executor=blows_up)), str(tmp_path / "flow"), trials=4)
+    assert facts["trials"] == 4
+    assert set(Record.read(tmp_path / "flow").status) == {Status.FAILED}
+
+
+def test_any_width_through_prefect_in_threads_replays(
+    api: str, campaign_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    from zbo_flows.campaign import run_campaign  # noqa: PLC0415
+
+    run_campaign(str(campaign_file(name="wide")), str(tmp_path / "wide"), width=3, workers="threads")
+    replayed = zbo("verify", "--replay", tmp_path / "wide", cwd=tmp_path)
+    assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+
+
+def test_with_no_configuration_a_good_run_is_quiet_and_keeps_to_its_own_home(
+    campaign_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    user = tmp_path / "user"
+    user.mkdir()
+    environment = {"HOME": str(user), "ZBO_HOME": str(tmp_path / "home"), "PREFECT_API_URL": ""}
+    run = zbo("run", campaign_file(), "--history", tmp_path / "quiet", "--trials", 5, cwd=tmp_path, **environment)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
+    assert "ERROR" not in run.stdout + run.stderr
+    assert not (user / ".prefect").exists()
+    assert (tmp_path / "home/prefect/prefect.db").exists()
+
+
+def test_a_killed_owner_leaves_no_server_behind(tmp_path: Path) -> None:
+    script = (
+        "import os, signal\n"
+        "from zbo_flows.server import server\n"
+        "with server() as running:\n"
+        "    print(running.process.pid, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    owner = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**environment, "ZBO_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    pid = int(owner.stdout)
+    deadline = time.monotonic() + 60
+    while _runs(pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not _runs(pid)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_how_to_go_on_and_the_history_does(
+    api: str, campaign_file: Callable[..., Path], tmp_path: Path, signum: signal.Signals
+) -> None:
+    file = campaign_file(name="interrupted")
+    history = tmp_path / "interrupted"
+    command = [sys.executable, "-m", "zbo_orchestrator.cli", "run", file, "--history", history, "--trials", "40"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    _until(lambda: _trials(history) >= 6)
+    process.send_signal(signum)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    conduct(load(file), history, Watcher())
+    conduct(load(file), tmp_path / "straight", Watcher())
+    held = _trials(history)
+    assert held >= 9
+    straight, interrupted = Record.read(tmp_path / "straight"), Record.read(history)
+    assert (straight.z == interrupted.z[: len(straight.z)]).all()
+
+
+def _trials(history: Path) -> int:
+    try:
+        return int((Record.read(history).status == Status.SCORED).sum())
+    except Exception:
+        if history.exists():
+            raise
+        return 0
+
+
+def _until(condition: Callable[[], bool], patience: float = 120.0) -> None:
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.05)
