@@ -29,7 +29,9 @@ class Waves:
         t = np.linspace(0, 3, self.steps)
         frequency = 6 + (z[:, 1] if self.d > 1 else 0.0)
         phase = z[:, 2:].sum(axis=1)
-        wave = np.exp(0.4 * z[:, :1] * t) * np.cos(np.asarray(frequency * np.ones(len(z)))[:, None] * t + phase[:, None])
+        wave = np.exp(0.4 * z[:, :1] * t) * np.cos(
+            np.asarray(frequency * np.ones(len(z)))[:, None] * t + phase[:, None]
+        )
         values = np.stack([wave * 0.8**k for k in range(self.channels)], axis=-1)
         return Trajectory(values, DT, names(self.channels))
 
@@ -89,10 +91,10 @@ def trials(where: Space, count: int, initial: int, statuses: dict[int, str], see
         recorded_at=np.where(waiting, np.nan, at + 0.5),
         reason=tuple(
             "space-filling: initial design" if number < initial else
-            f"exploit: predicted {landscape(z[number:number + 1])[0]:.3g} ± 0.2, expected improvement 0.03, 0.21 from the nearest trial"
+            f"exploit: predicted {landscape(z[number:number + 1])[0]:.3g} ± 0.2, expected improvement 0.03"
             for number in range(count)
         ),
-        error=tuple("" if each in {"scored", "proposed", "started"} else f"{each}: field.upper by 0.2" for each in status),
+        error=tuple("" if each in {"scored", "proposed", "started"} else f"{each}: field.upper" for each in status),
         terms={"curl": np.where(scored, landscape(z) if count else 0.0, np.nan)} if count else {},
     )  # fmt: skip
 
@@ -120,7 +122,7 @@ def measured(n: int = 20, steps: int = 300) -> tuple[Measured, ...]:
         Measured("curl", np.sin(3 * x) * np.cos(4 * y), ("x", "y"), "1/m"),
         Measured("intensity", np.hypot(x, y), ("row", "column")),
         Measured("total_polarization", np.stack([loop, 0.2 * loop**2], axis=1), ("step", "component"), "C/m²"),
-        Measured("spectrum", np.exp(-np.linspace(-3, 3, 90) ** 2), ("frequency",), "V"),
+        Measured("spectrum", np.exp(-(np.linspace(-3, 3, 90) ** 2)), ("frequency",), "V"),
         Measured("frames", np.stack([swirl * k for k in np.linspace(0.2, 1, 9)]), ("frame", "component", "x", "y")),
         Measured("temperature", np.array(300.0), (), "K"),
         Measured("comment", np.array("a <b>bold</b> word"), ()),

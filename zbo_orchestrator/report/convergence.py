@@ -5,22 +5,24 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from zbo_orchestrator.model import Array
 from zbo_orchestrator.report import palette
 from zbo_orchestrator.report.findings import Findings
 from zbo_orchestrator.report.wording import number
 
+TALL_LEGEND = palette.Margins(top=0.48, down=0.22)
+
 
 def convergence_figure(findings: Findings) -> Figure:
     """Scores and best so far by trial; beside it simple regret where a scan exists."""
     regret = simple_regret(findings)
     if regret is None:
-        figure = palette.sheet(6.0, 4.2)
-        _scores(figure.add_subplot(), findings)
+        figure, ((axes,),) = palette.sheet(5.4, 4.7, margins=TALL_LEGEND)
+        _scores(axes, findings)
         return figure
-    figure = palette.sheet(6.0, 5.1)
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.7, 1])
+    figure, ((upper,), (lower,)) = palette.sheet(5.4, 4.7, 2, 1, TALL_LEGEND, sharex=True, height_ratios=[1.8, 1])
     _scores(upper, findings)
     upper.set_xlabel("")
     _regret(lower, findings, regret)
@@ -32,24 +34,28 @@ def simple_regret(findings: Findings) -> Array | None:
     if not np.isfinite(findings.optimum) or not findings.trials.scored.any():
         return None
     goal = findings.goal
-    return np.maximum(goal.gain(findings.optimum) - goal.gain(findings.running_best), 0.0)
+    return np.asarray(np.maximum(goal.gain(findings.optimum) - goal.gain(findings.running_best), 0.0))
 
 
 def _scores(axes: Axes, findings: Findings) -> None:
     palette.dress(axes, x="trial", y="score")
+    axes.margins(y=0.12)
     trials = findings.trials
+    axes.set_xlim(-0.04 * max(len(trials), 10), 1.04 * max(len(trials), 10))
+    if not trials.scored.any():
+        axes.set_yticks([])
+        axes.text(
+            0.5, 0.5, "no score yet", transform=axes.transAxes, ha="center", fontsize=palette.TITLE, color=palette.MUTED
+        )
     _points(axes, findings, trials.scored & ~findings.modelled, palette.MUTED, "initial design")
-    _points(axes, findings, trials.scored & findings.modelled, palette.ACCENT, "asked for by the planner")
+    _points(axes, findings, trials.scored & findings.modelled, palette.ACCENT, "planner")
     best = findings.running_best
     if np.isfinite(best).any():
         axes.step(trials.number, best, where="post", color=palette.BEST, lw=1.6, label="best so far")
     _failures(axes, findings)
     _levels(axes, findings)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(
-            loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=4, frameon=False, fontsize=palette.SMALL,
-            labelcolor=palette.INK, handletextpad=0.4, columnspacing=1.1, borderaxespad=0.1,
-        )  # fmt: skip
+        palette.legend_above(axes, columns=4)
 
 
 def _points(axes: Axes, findings: Findings, rows: Array, colour: str, label: str) -> None:
@@ -70,20 +76,21 @@ def _failures(axes: Axes, findings: Findings) -> None:
             continue
         numbers = trials.number[trials.having(status)]
         axes.scatter(
-            numbers, np.full(len(numbers), 0.03), s=22, marker=palette.MARKERS.get(status, "X"), label=status,
-            color=palette.STATUS.get(status, palette.MUTED), transform=axes.get_xaxis_transform(), zorder=4, linewidths=0,
+            numbers, np.full(len(numbers), 0.03), s=22, marker=palette.MARKERS.get(status, "X"), label=status, zorder=4,
+            color=palette.STATUS.get(status, palette.MUTED), transform=axes.get_xaxis_transform(), linewidths=0,
         )  # fmt: skip
 
 
 def _levels(axes: Axes, findings: Findings) -> None:
     """The target and the scan's best as horizontal lines with a word beside each."""
     levels = [(findings.goal.target, "target"), (findings.optimum, "best of the scan")]
+    beyond = "bottom" if findings.goal.maximize else "top"
     for value, label in levels:
         if value is None or not np.isfinite(value):
             continue
         axes.axhline(value, color=palette.MUTED, lw=0.9, ls=(0, (4, 3)))
         axes.annotate(
-            f"{label} {number(value)}", (0.995, value), xycoords=axes.get_yaxis_transform(), ha="right", va="bottom",
+            f"{label} {number(value)}", (0.01, value), xycoords=axes.get_yaxis_transform(), ha="left", va=beyond,
             fontsize=palette.SMALL, color=palette.MUTED,
         )  # fmt: skip
 
@@ -97,10 +104,13 @@ def _regret(axes: Axes, findings: Findings, regret: Array) -> None:
     positive = percent[np.isfinite(percent) & (percent > 0)]
     floor = float(positive.min()) / 3 if len(positive) else 0.1
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.step(findings.trials.number, np.maximum(percent, floor), where="post", color=palette.BEST, lw=1.6)
+    axes.set_ylim(bottom=min(floor / 1.5, 1.5))
     axes.axhline(5, color=palette.MUTED, lw=0.9, ls=(0, (4, 3)))
     axes.annotate(
-        "95 % of the range reached", (0.995, 5), xycoords=axes.get_yaxis_transform(), ha="right", va="bottom",
+        "95 % of the range reached", (0.01, 4.7), xycoords=axes.get_yaxis_transform(), ha="left", va="top",
         fontsize=palette.SMALL, color=palette.MUTED,
     )  # fmt: skip
 

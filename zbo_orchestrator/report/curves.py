@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -30,8 +32,8 @@ def library_figure(findings: Findings) -> Figure | None:
     panels = [(name, channel) for name in names for channel in channels]
     columns = min(COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
-    figure = palette.sheet(max(10.2 * columns / COLUMNS, 5.1), 2.3 * rows)
-    cells = figure.subplots(rows, columns, squeeze=False).ravel()
+    figure, cells = palette.sheet(min(11.0, 7.2 if columns == 1 else 5.4 * columns), 2.4 * rows, rows, columns)
+    cells = cells.ravel()
     for cell, (name, channel) in zip(cells, panels, strict=False):
         chosen = library[np.array([label == name for label in labels])]
         _family(cell, chosen, channel, name, palette.series(names.index(name)))
@@ -63,22 +65,21 @@ def best_figure(findings: Findings) -> Figure | None:
     if best is None or best.proposed.steps < 2:
         return None
     count = len(findings.channels)
-    figure = palette.sheet(6.0, 1.0 + 2.4 * count if count > 1 else 3.4)
-    cells = figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0]
+    figure, cells = palette.sheet(
+        7.2, 3.3 if count == 1 else 0.8 + 1.9 * count, count, 1, palette.Margins(down=0.2), sharex=True
+    )
+    cells = cells[:, 0]
     for index, cell in enumerate(cells):
         channel = findings.channels[index]
         palette.dress(cell, x="time" if index == count - 1 else "", y=axis(channel.name, channel.unit))
         if best.executed is not None:
             _step(cell, best.executed, index, color=palette.ACCENT, lw=2.4, alpha=0.45, label="as executed")
         _step(cell, best.proposed, index, color=palette.BEST, lw=1.0, label="as proposed")
-    cells[0].legend(
-        loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=2, frameon=False, fontsize=palette.SMALL,
-        labelcolor=palette.INK, borderaxespad=0.1,
-    )  # fmt: skip
+    palette.legend_above(cells[0], columns=2)
     return figure
 
 
-def _step(axes: Axes, trajectory: Trajectory, channel: int, **style: object) -> None:
+def _step(axes: Axes, trajectory: Trajectory, channel: int, **style: Any) -> None:
     """Values are held for one dt: steps while there are few, a line once a step is narrower than a pixel."""
     if trajectory.steps <= POINTS // 3:
         edges = np.arange(trajectory.steps + 1) * trajectory.dt
@@ -92,7 +93,9 @@ def best_words(findings: Findings) -> str:
     if findings.best is None:
         return "No trial has a score yet."
     known = "" if findings.best.executed is None else ", and as it was executed"
-    return f"The trajectory of trial {findings.trials.number[findings.best.row]} as proposed{known}, channel by channel."
+    return (
+        f"The trajectory of trial {findings.trials.number[findings.best.row]} as proposed{known}, channel by channel."
+    )
 
 
 def parameters_figure(findings: Findings) -> Figure | None:
@@ -102,8 +105,10 @@ def parameters_figure(findings: Findings) -> Figure | None:
     count = len(findings.channels)
     columns = min(count, 3)
     rows = -(-count // columns)
-    figure = palette.sheet(max(3.4 * columns, 4.6), 2.9 * rows)
-    cells = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+    figure, cells = palette.sheet(
+        max(3.2 * columns, 4.6), 2.9 * rows, rows, columns, palette.Margins(across=0.3), sharey=True
+    )
+    cells = cells.ravel()
     for cell, index in zip(cells, range(count), strict=False):
         _parameter(cell, findings, index)
     for cell in cells[count:]:
@@ -127,5 +132,8 @@ def parameters_words(findings: Findings) -> str:
     if findings.best is None:
         return "No trial has a score yet."
     values = findings.best.proposed.values[0]
-    each = (f"{channel.name} = {value:.4g} {channel.unit}".strip() for channel, value in zip(findings.channels, values, strict=True))
+    each = (
+        f"{channel.name} = {value:.4g} {channel.unit}".strip()
+        for channel, value in zip(findings.channels, values, strict=True)
+    )
     return f"Score against each parameter; the best trial is ringed: {', '.join(each)}."

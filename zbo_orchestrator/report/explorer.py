@@ -6,8 +6,8 @@ import base64
 from typing import Any
 
 import numpy as np
-
 from matplotlib import colormaps
+
 from zbo_orchestrator.model import Array
 from zbo_orchestrator.report.findings import Findings, Trials
 from zbo_orchestrator.report.grid import grid_of
@@ -22,7 +22,7 @@ MISSING = 255
 def explorer(findings: Findings, limit: int = BYTES) -> dict[str, Any] | None:
     """JSON-ready maps, plans and trials; None before the first mapped plan.
 
-    `cells` marks the candidates that ever have a value; codes follow in their order. value = low + code / 254 (high - low).
+    `cells` marks the candidates that ever have a value; codes follow in their order: low + code / 254 (high - low).
     """
     maps, space = findings.maps, findings.space
     if not len(maps):
@@ -46,7 +46,7 @@ def explorer(findings: Findings, limit: int = BYTES) -> dict[str, Any] | None:
 
 
 def keep(plans: int, size: int, limit: int) -> Array:
-    """Indices of the plans kept so that size bytes each stay below a limit: all, or every k-th counted from the last."""
+    """Indices of the plans kept so that size bytes each stay below a limit: all, or every k-th up to the last."""
     step = max(1, -(-plans * size // limit))
     return np.arange(plans - 1, -1, -step)[::-1]
 

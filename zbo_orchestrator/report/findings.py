@@ -89,7 +89,8 @@ class Findings:
     steps   of a trajectory; 0 where none is known yet
     elapsed seconds worked, over all sessions
     truth   the score of every candidate [m] where the space was scanned, NaN where it was not
-    decoder the campaign's own, or None where it could not be rebuilt: `without_decoder` then says why
+    decoder the campaign's own, or None where it could not be rebuilt
+    remarks what a reader should know of the report itself, such as why there is no decoder
     parameters  where trajectories have one step: every trial's [n, channel]
     """
 
@@ -111,7 +112,7 @@ class Findings:
     truth: Array | None = None
     parameters: Array | None = None
     decoder: Decoder | None = None
-    without_decoder: str = ""
+    remarks: tuple[str, ...] = ()
     document: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
 

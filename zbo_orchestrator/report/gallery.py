@@ -17,11 +17,12 @@ from zbo_orchestrator.report.curves import (
     parameters_figure,
     parameters_words,
 )
-from zbo_orchestrator.report.decoded import decoded_figure, decoded_words
+from zbo_orchestrator.report.decoded import decoded_caption, decoded_figure, decoded_words
 from zbo_orchestrator.report.findings import Findings
-from zbo_orchestrator.report.latent import latent_figure, latent_words
+from zbo_orchestrator.report.latent import latent_caption, latent_figure, latent_words
 from zbo_orchestrator.report.pictures import drawn_pictures, frames_words, words
-from zbo_orchestrator.report.posterior import posterior_figure, posterior_words, truth_figure, truth_words
+from zbo_orchestrator.report.posterior import posterior_figure, posterior_words
+from zbo_orchestrator.report.truth import rarity_figure, rarity_words, truth_figure, truth_words
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +44,7 @@ class _Kind:
     name: str
     section: str
     title: str
-    caption: str
+    caption: Callable[[Findings], str] | str
     draw: Callable[[Findings], Figure | None]
     words: Callable[[Findings], str]
 
@@ -51,7 +52,7 @@ class _Kind:
 _KINDS: Final = (
     _Kind(
         "latent-space", "overview", "Latent space",
-        "Trials by score in the space the planner searches. Shaded: feasible. Grey dots: the library's curves.",
+        latent_caption,
         latent_figure, latent_words,
     ),
     _Kind(
@@ -59,8 +60,8 @@ _KINDS: Final = (
         "The score of every trial, and the best so far.",
         convergence_figure, convergence_words,
     ),
-    _Kind("best-trajectory", "best", "Trajectory", "What was asked for and what was applied.", best_figure, best_words),
-    _Kind("parameters", "best", "Parameters", "Every scored trial; the best is ringed.", parameters_figure, parameters_words),
+    _Kind("best-trajectory", "best", "Trajectory", "", best_figure, best_words),
+    _Kind("parameters", "best", "Parameters", "The best trial is ringed.", parameters_figure, parameters_words),
     _Kind(
         "posterior", "model", "Posterior at the last mapped plan",
         "Dots: trials known by then. Ring: the trial asked for next.",
@@ -72,8 +73,13 @@ _KINDS: Final = (
         truth_figure, truth_words,
     ),
     _Kind(
+        "rarity", "truth", "How rare a good score is",
+        "Scores of all scanned candidates; beneath them, those the campaign's trials got.",
+        rarity_figure, rarity_words,
+    ),
+    _Kind(
         "decoded", "decoder", "Trajectories along the latent space",
-        "What the decoder makes of each place, on one scale. Grey: outside the envelope, never executed. Ring: the best trial.",
+        decoded_caption,
         decoded_figure, decoded_words,
     ),
     _Kind(
@@ -93,11 +99,12 @@ def _fixed(findings: Findings) -> Iterator[Exhibit]:
     for kind in _KINDS:
         figure = kind.draw(findings)
         if figure is not None:
-            yield Exhibit(kind.name, kind.section, kind.title, kind.caption, kind.words(findings), figure)
+            caption = kind.caption if isinstance(kind.caption, str) else kind.caption(findings)
+            yield Exhibit(kind.name, kind.section, kind.title, caption, kind.words(findings), figure)
 
 
 def _measured(findings: Findings) -> Iterator[Exhibit]:
     for index, (what, figure) in enumerate(drawn_pictures(findings)):
         title = what.measured.name.replace("_", " ").capitalize()
         caption = frames_words(what) if "frames" in what.kind else ""
-        yield Exhibit(f"measured-{index}", "measured", title, caption, words(what), figure)
+        yield Exhibit(f"measured-{index}", "best", title, caption, words(what), figure)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zbo_orchestrator.history import Record
-from zbo_orchestrator.model import Array, Channel, Decoder, Measurement, Status, Trajectory
+from zbo_orchestrator.model import Array, Decoder, Measurement, Status, Trajectory
 from zbo_orchestrator.report.findings import Best, Findings, Maps, Measured, Trials
 from zbo_orchestrator.report.wording import moment
 
@@ -16,14 +16,14 @@ LAYERS = ("mean", "deviation", "acquisition")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Beside:
-    """What stands beside a record: the scanned truth, the decoder or why there is none."""
+    """What stands beside a record: the scanned truth and the decoder, or remarks on why they do not."""
 
     truth: Array | None = None
     decoder: Decoder | None = None
-    without_decoder: str = ""
+    remarks: tuple[str, ...] = ()
 
 
-def gather(record: Record, beside: Beside = Beside()) -> Findings:  # noqa: B008  (frozen)
+def gather(record: Record, beside: Beside = Beside()) -> Findings:
     """Read what the report needs; of the large arrays only the best trial's and the maps are loaded."""
     trials = _trials(record)
     best = _best(record, trials)
@@ -47,7 +47,7 @@ def gather(record: Record, beside: Beside = Beside()) -> Findings:  # noqa: B008
         truth=beside.truth,
         parameters=_parameters(trials, form, beside.decoder),
         decoder=beside.decoder,
-        without_decoder=beside.without_decoder,
+        remarks=beside.remarks,
         document=dict(record.charter.campaign),
         provenance=_provenance(record),
     )
@@ -133,11 +133,15 @@ def _parameters(trials: Trials, form: Trajectory | None, decoder: Decoder | None
 def _provenance(record: Record) -> dict[str, str]:
     """Where and on what it ran, as facts in words."""
     facts = {"History": record.path.name, "Commit": record.commit}
-    facts |= {key.capitalize(): str(record.charter.campaign[key]) for key in ("seed", "trial_seed") if key in record.charter.campaign}
+    facts |= {
+        key.capitalize().replace("_", " "): str(record.charter.campaign[key])
+        for key in ("seed", "trial_seed")
+        if key in record.charter.campaign
+    }
     weights = record.charter.identity.get("weights")
     if weights:
         facts["Decoder weights"] = str(weights)
-    facts |= {str(key): str(value) for key, value in record.notes.items()}
+    facts |= {str(key).capitalize(): str(value) for key, value in record.notes.items()}
     return facts | _sessions(record)
 
 

@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colorizer import ColorizingArtist
 from matplotlib.figure import Figure
 
 from zbo_orchestrator.model import Array
@@ -23,9 +24,8 @@ def latent_figure(findings: Findings) -> Figure:
     if findings.space.dimension == 1:
         return _line(findings)
     if findings.space.dimension == 2:
-        figure = palette.sheet(6.0, 5.1)
-        drawn = plane(figure.add_subplot(), findings, 0, 1)
-        _score_bar(figure, drawn, figure.axes)
+        figure, ((axes,),) = palette.sheet(5.4, 4.7, margins=palette.BAR)
+        _score_bar(figure, plane(axes, findings, 0, 1), axes)
         return figure
     return _pairs(findings)
 
@@ -35,7 +35,7 @@ def dimension_name(index: int) -> str:
     return "z" + "".join(chr(0x2080 + int(digit)) for digit in str(index + 1))
 
 
-def plane(axes: Axes, findings: Findings, i: int, j: int) -> object | None:
+def plane(axes: Axes, findings: Findings, i: int, j: int) -> ColorizingArtist | None:
     """Latent dimension j against i; returns what was coloured by score, for a colour bar."""
     palette.dress(axes, x=dimension_name(i), y=dimension_name(j))
     shade_feasible(axes, findings, i, j)
@@ -57,16 +57,16 @@ def shade_feasible(axes: Axes, findings: Findings, i: int = 0, j: int = 1) -> No
             axes.contour(grid.x, grid.y, mask, levels=[0.5], colors=[palette.ACCENT], linewidths=0.8)
         return
     points = space.candidates[space.feasible]
-    axes.scatter(points[:, i], points[:, j], s=4, color=palette.REGION, linewidths=0, rasterized=True)
+    axes.scatter(points[:, i], points[:, j], s=4, color=palette.ACCENT, alpha=0.3, linewidths=0, rasterized=True)
 
 
 def _codes(axes: Axes, codes: Array | None, i: int, j: int) -> None:
     if codes is None:
         return
-    axes.scatter(codes[:, i], codes[:, j], s=1.6, color="#8a9298", alpha=0.35, linewidths=0, rasterized=True)
+    axes.scatter(codes[:, i], codes[:, j], s=2.6, color="#8a9298", alpha=0.45, linewidths=0, rasterized=True)
 
 
-def mark_trials(axes: Axes, findings: Findings, i: int, j: int) -> object | None:
+def mark_trials(axes: Axes, findings: Findings, i: int, j: int, edge: str = palette.MUTED) -> ColorizingArtist | None:
     """Trials as points: the scored coloured by score, the others by the shape of their status, the best ringed."""
     trials = findings.trials
     for status in trials.counts():
@@ -76,13 +76,14 @@ def mark_trials(axes: Axes, findings: Findings, i: int, j: int) -> object | None
     if not len(scored):
         return None
     order = scored[np.argsort(findings.goal.gain(trials.value[scored]))]
-    drawn: object = axes.scatter(
-        *trials.z[order][:, [i, j]].T,
+    drawn = axes.scatter(
+        trials.z[order, i],
+        trials.z[order, j],
         c=trials.value[order],
         cmap=palette.score_map(findings.goal),
         s=30,
-        edgecolors=palette.PAPER,
-        linewidths=0.7,
+        edgecolors=edge,
+        linewidths=0.6,
         zorder=4,
     )
     _ring_best(axes, findings, i, j)
@@ -92,7 +93,8 @@ def mark_trials(axes: Axes, findings: Findings, i: int, j: int) -> object | None
 def _mark_unscored(axes: Axes, z: Array, status: str, i: int, j: int) -> None:
     hollow = status in {"proposed", "started"}
     axes.scatter(
-        *z[:, [i, j]].T,
+        z[:, i],
+        z[:, j],
         marker=palette.MARKERS.get(status, "X"),
         s=26,
         facecolors="none" if hollow else palette.STATUS.get(status, palette.MUTED),
@@ -108,14 +110,13 @@ def _ring_best(axes: Axes, findings: Findings, i: int, j: int) -> None:
         return
     x, y = findings.trials.z[findings.best.row][[i, j]]
     number = findings.trials.number[findings.best.row]
-    axes.scatter(x, y, s=120, facecolors="none", edgecolors=palette.BEST, linewidths=1.8, zorder=5, label=f"best: {number}")
-    axes.legend(
-        loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=5, frameon=False,
-        fontsize=palette.SMALL, labelcolor=palette.INK, handletextpad=0.3, columnspacing=1.0, borderaxespad=0.1,
-    )  # fmt: skip
+    axes.scatter(
+        x, y, s=120, facecolors="none", edgecolors=palette.BEST, linewidths=1.8, zorder=5, label=f"best: {number}"
+    )
+    palette.legend_above(axes, columns=5)
 
 
-def _score_bar(figure: Figure, drawn: object | None, axes: object) -> None:
+def _score_bar(figure: Figure, drawn: ColorizingArtist | None, axes: Axes) -> None:
     if drawn is not None:
         palette.colour_bar(figure, drawn, axes, "score")
 
@@ -123,23 +124,23 @@ def _score_bar(figure: Figure, drawn: object | None, axes: object) -> None:
 def _pairs(findings: Findings) -> Figure:
     """Every pair of the first few dimensions, in a lower triangle."""
     shown = min(findings.space.dimension, SHOWN)
-    figure = palette.sheet(3.3 * (shown - 1) + 0.7, 2.9 * (shown - 1))
-    cells = figure.subplots(shown - 1, shown - 1, squeeze=False)
+    side = shown - 1
+    figure, cells = palette.sheet(2.9 * side + 1.5, 2.5 * side + 0.8, side, side, palette.BAR)
     drawn = None
     for i, j in combinations(range(shown), 2):
         drawn = plane(cells[j - 1, i], findings, i, j)
         if (i, j) != (0, 1) and (legend := cells[j - 1, i].get_legend()) is not None:
             legend.remove()
-    for row, column in combinations(range(shown - 1), 2):
+    for row, column in combinations(range(side), 2):
         cells[row, column].set_visible(False)
-    _score_bar(figure, drawn, list(cells[:, -1]))
+    _score_bar(figure, drawn, cells[-1, -1])
     return figure
 
 
 def _line(findings: Findings) -> Figure:
     """Score against the one latent dimension; feasible stretches shaded, library codes as ticks below."""
-    figure = palette.sheet(6.0, 4.2)
-    axes = palette.dress(figure.add_subplot(), x=dimension_name(0), y="score")
+    figure, ((axes,),) = palette.sheet(5.4, 4.4)
+    palette.dress(axes, x=dimension_name(0), y="score")
     shade_stretches(axes, findings)
     if findings.truth is not None:
         order = np.argsort(findings.space.candidates[:, 0])
@@ -176,7 +177,19 @@ def _line_trials(axes: Axes, findings: Findings) -> None:
         row = findings.best.row
         axes.scatter(trials.z[row, 0], trials.value[row], s=120, facecolors="none", edgecolors=palette.BEST,
                      linewidths=1.8, zorder=5, label=f"best: {trials.number[row]}")  # fmt: skip
-    palette.legend(axes, loc="best")
+    palette.legend_above(axes, columns=5)
+
+
+def latent_caption(findings: Findings) -> str:
+    """How to read the figure."""
+    region = (
+        "Shaded: feasible."
+        if findings.space.dimension == 1 or grid_of(findings.space)
+        else "Green dots: feasible candidates."
+    )
+    codes = " Grey: the library's curves." if findings.codes is not None else ""
+    left_out = f" Dimensions 1 to {SHOWN} of {findings.space.dimension}." if findings.space.dimension > SHOWN else ""
+    return f"Every trial by its score. {region}{codes}{left_out}"
 
 
 def latent_words(findings: Findings) -> str:

@@ -10,8 +10,10 @@ import numpy as np
 from zbo_orchestrator.model import Array
 from zbo_orchestrator.report.findings import Measured
 
-Kind = Literal["number", "text", "series", "image", "vectors", "frames", "vector frames", "described"]
+Kind = Literal["number", "text", "axis", "series", "image", "vectors", "frames", "vector frames", "described"]
 
+LARGE = 2**24
+"""Values beyond which an array is described, not drawn."""
 FEW = 4
 """An axis this short beside a long one holds components, not positions."""
 COMPONENT = {"component", "components", "vector", "direction"}
@@ -39,10 +41,14 @@ def picture(measured: Measured) -> Picture:
     values = np.asarray(measured.values)
     if values.dtype.kind not in "biufc":
         return Picture("text", measured)
-    plain = replace(measured, values=np.abs(values) if values.dtype.kind == "c" else values.astype(np.float64))
-    if plain.values.size == 0 or values.ndim > 4:
+    plain = _squeezed(
+        replace(measured, values=np.abs(values) if values.dtype.kind == "c" else values.astype(np.float64))
+    )
+    if plain.values.size == 0 or plain.values.ndim > 4 or plain.values.size > LARGE:
         return Picture("described", measured)
-    return _BY_RANK[values.ndim](plain)
+    if 1 < plain.values.size <= FEW:
+        return Picture("text", plain)
+    return _BY_RANK[plain.values.ndim](plain)
 
 
 def component_axis(measured: Measured) -> int | None:
@@ -58,11 +64,21 @@ def component_axis(measured: Measured) -> int | None:
     return two[0] if len(two) == 1 and two[0] in {0, len(shape) - 1, len(shape) - 3} else None
 
 
+def _squeezed(measured: Measured) -> Measured:
+    """The array without its axes of length one."""
+    kept = [axis for axis, length in enumerate(measured.values.shape) if length != 1]
+    return replace(measured, values=np.squeeze(measured.values), dims=tuple(measured.dims[axis] for axis in kept))
+
+
 def _rank_0(measured: Measured) -> Picture:
     return Picture("number", measured)
 
 
 def _rank_1(measured: Measured) -> Picture:
+    """A line; evenly spaced values are an axis and need no drawing."""
+    steps = np.diff(measured.values)
+    if len(steps) > 1 and steps[0] != 0 and np.allclose(steps, steps[0]):
+        return Picture("axis", measured)
     return Picture("series", _moved(measured, values=measured.values[None], dims=("line", *measured.dims)))
 
 

@@ -251,7 +251,7 @@ const theme = (() => {
   });
 
   const drawMap = (layer) => (panel) => {
-    const [context, box] = prepare(panel, latentBox(), 58);
+    const [context, box] = prepare(panel, latentBox(), 68);
     const [low, high] = range(layer);
     if (low !== null) {
       (data.grid ? drawGrid : drawScatter)(context, box, layer, low, high);

@@ -20,11 +20,14 @@ from zbo_orchestrator.report.summary import headline, rows, tiles
 def page(findings: Findings, exhibits: Sequence[Exhibit]) -> str:
     """The whole report as HTML; everything that comes from the history is escaped."""
     environment = Environment(
-        loader=PackageLoader("zbo_orchestrator.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("zbo_orchestrator.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
     )
     source = environment.loader
     assert source is not None
-    verbatim = {name: Markup(source.get_source(environment, name)[0]) for name in ("page.css", "page.js")}  # noqa: S704
+    verbatim = {name: Markup(source.get_source(environment, name)[0]) for name in ("page.css", "page.js")}
     return environment.get_template("page.html").render(
         findings=findings,
         style=verbatim["page.css"],
@@ -39,6 +42,7 @@ def page(findings: Findings, exhibits: Sequence[Exhibit]) -> str:
         noisy=bool((findings.trials.noise > 0).any()),
         retried=bool((findings.trials.attempts > 1).any()),
         seeded=len({seed for seed in findings.trials.seed if seed is not None}) > 1,
+        troubled=any(findings.trials.error),
         explorer=_embedded(explorer(findings)),
         document=json.dumps(findings.document, indent=2, ensure_ascii=False),
     )
@@ -49,4 +53,4 @@ def _embedded(data: dict[str, Any] | None) -> Markup | None:
     if data is None:
         return None
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
-    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))  # noqa: S704
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))

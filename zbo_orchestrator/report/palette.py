@@ -6,14 +6,17 @@ same SVG follows the reader's light or dark mode; as a PNG it keeps the light th
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
+import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colorizer import ColorizingArtist
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 
-from matplotlib import colormaps
-from zbo_orchestrator.model import Goal
+from zbo_orchestrator.model import Array, Goal
 
 INK: Final = "#20262c"
 MUTED: Final = "#6a737d"
@@ -23,30 +26,32 @@ REGION: Final = "#e4ece9"
 ACCENT: Final = "#1c6e73"
 BEST: Final = "#d6480d"
 
+SERIES: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#7f7f7f")
+"""Okabe and Ito's colours, which colour-blind readers can tell apart."""
+
+STATUS: Final = {
+    "scored": ACCENT,
+    "failed": "#b3261e",
+    "refused": "#b8860b",
+    "stopped": "#7d5ba6",
+    "interrupted": "#8a5a44",
+    "transient": "#c77c3a",
+    "proposed": MUTED,
+    "started": "#3b6fb6",
+}
+
 VARIABLES: Final = {
     INK: "ink",
     MUTED: "muted",
     LINE: "line",
     PAPER: "paper",
     REGION: "region",
-    ACCENT: "accent",
     BEST: "best",
+    **{colour: f"series-{index}" for index, colour in enumerate(SERIES)},
+    **{colour: status for status, colour in STATUS.items() if colour != MUTED},
+    ACCENT: "accent",
 }
 """Light colour -> the CSS variable that replaces it within the page."""
-
-SERIES: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#7f7f7f")
-"""Okabe and Ito's colours, told apart by colour-blind readers and legible on light and on dark paper."""
-
-STATUS: Final = {
-    "scored": "#1c6e73",
-    "failed": "#b3261e",
-    "refused": "#b8860b",
-    "stopped": "#7d5ba6",
-    "interrupted": "#8a5a44",
-    "transient": "#c77c3a",
-    "proposed": "#6a737d",
-    "started": "#3b6fb6",
-}
 
 MARKERS: Final = {
     "failed": "X",
@@ -59,9 +64,9 @@ MARKERS: Final = {
 }
 """Shape says what colour alone would not."""
 
-SMALL: Final = 7.5
-TEXT: Final = 8.5
-TITLE: Final = 9.5
+SMALL: Final = 8.0
+TEXT: Final = 9.0
+TITLE: Final = 10.0
 
 
 def series(index: int) -> str:
@@ -74,11 +79,67 @@ def score_map(goal: Goal) -> Colormap:
     return colormaps["viridis" if goal.maximize else "viridis_r"]
 
 
-def sheet(width: float, height: float) -> Figure:
-    """An empty figure (inches) whose axes keep out of one another's way."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+_FROM_OKLAB = np.array(
+    [[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.291485548]]
+)
+_TO_LINEAR = np.array(
+    [
+        [4.0767416621, -3.3077115913, 0.2309699292],
+        [-1.2684380046, 2.6097574011, -0.3413193965],
+        [-0.0041960863, -0.7034186147, 1.707614701],
+    ]
+)
+
+
+def direction_colours(angle: Array) -> Array:
+    """A colour [..., 3] for every direction (radians).
+
+    A circle in Oklab (Ottosson 2020): right is ochre, left blue, the axis that colour-blind readers keep; up is light
+    and down dark, which tells the rest.
+    """
+    hue = angle + np.deg2rad(70)
+    lightness = 0.67 + 0.13 * np.sin(angle)
+    lab = np.stack([lightness, 0.115 * np.cos(hue), 0.115 * np.sin(hue)], axis=-1)
+    linear = np.clip((lab @ _FROM_OKLAB.T) ** 3 @ _TO_LINEAR.T, 0.0, 1.0)
+    return np.asarray(np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055))
+
+
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """Inches kept free around the axes of a figure, and between them.
+
+    Fixed, since measuring every label to fit the axes around them costs more than drawing the figure.
+    """
+
+    left: float = 0.66
+    right: float = 0.16
+    top: float = 0.3
+    bottom: float = 0.5
+    across: float = 0.62
+    down: float = 0.62
+
+
+BAR: Final = Margins(right=0.86)
+"""Room for a colour bar."""
+
+
+def sheet(
+    width: float, height: float, rows: int = 1, columns: int = 1, margins: Margins = Margins(), **shared: Any
+) -> tuple[Figure, Array]:
+    """A figure (inches) and its axes [row, column]."""
+    figure = Figure(figsize=(width, height))
     figure.patch.set_alpha(0.0)
-    return figure
+    each_wide = (width - margins.left - margins.right - (columns - 1) * margins.across) / columns
+    each_tall = (height - margins.top - margins.bottom - (rows - 1) * margins.down) / rows
+    placed = {
+        "left": margins.left / width,
+        "right": 1 - margins.right / width,
+        "bottom": margins.bottom / height,
+        "top": 1 - margins.top / height,
+        "wspace": margins.across / each_wide,
+        "hspace": margins.down / each_tall,
+    }
+    return figure, figure.subplots(rows, columns, squeeze=False, gridspec_kw=placed, **shared)
 
 
 def dress(axes: Axes, title: str = "", x: str = "", y: str = "") -> Axes:
@@ -106,14 +167,23 @@ def bare(axes: Axes, title: str = "") -> Axes:
     return axes
 
 
-def legend(axes: Axes, **where: object) -> None:
+def legend(axes: Axes, **where: Any) -> None:
     """A legend without a frame, in the page's ink."""
     axes.legend(frameon=False, fontsize=SMALL, labelcolor=INK, **where)
 
 
-def colour_bar(figure: Figure, drawn: object, axes: object, label: str, **options: object) -> None:
-    """A thin scale without a frame beside the axes."""
-    bar = figure.colorbar(drawn, ax=axes, fraction=0.046, pad=0.02, **options)
+def legend_above(axes: Axes, columns: int) -> None:
+    """A legend in rows above the axes, flush left."""
+    legend(
+        axes, loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=columns, handletextpad=0.4, columnspacing=1.0,
+        borderaxespad=0.1, handlelength=1.6,
+    )  # fmt: skip
+
+
+def colour_bar(figure: Figure, drawn: ColorizingArtist, axes: Axes, label: str) -> None:
+    """A thin scale without a frame in the margin right of the axes."""
+    wide = axes.get_position().width * figure.get_figwidth()
+    bar = figure.colorbar(drawn, cax=axes.inset_axes((1 + 0.1 / wide, 0, 0.11 / wide, 1)))
     bar.outline.set_visible(False)
     bar.ax.tick_params(colors=MUTED, labelsize=SMALL, width=0.6, length=2.5)
     bar.set_label(label, fontsize=TEXT, color=MUTED)

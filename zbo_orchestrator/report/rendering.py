@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from markupsafe import Markup, escape
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from matplotlib import rc_context
 from zbo_orchestrator.report.palette import PAPER, VARIABLES
 
-STYLE: Final[dict[str, Any]] = {
+STYLE: Final[Any] = {
     "font.family": "DejaVu Sans",
     "path.simplify": True,
     "path.simplify_threshold": 0.4,
@@ -37,7 +37,7 @@ def drawing() -> Iterator[None]:
 
 
 def svg(figure: Figure, name: str, alt: str) -> Markup:
-    """The figure as inline SVG: ids made unique by a name, theme colours as CSS variables, a text for screen readers."""
+    """The figure as inline SVG: ids made unique by a name, theme colours as CSS variables, a label to be read out."""
     drawn = io.StringIO()
     figure.savefig(drawn, format="svg", dpi=RASTER, transparent=True, metadata={"Date": None, "Creator": None})
     text = drawn.getvalue()
@@ -45,7 +45,7 @@ def svg(figure: Figure, name: str, alt: str) -> Markup:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", text)
     text = re.sub(r"#[0-9a-f]{6}\b", _variable, text)
-    return Markup(_labelled(text, figure, alt))  # noqa: S704  (matplotlib escapes what it writes as text)
+    return Markup(_labelled(text, alt))
 
 
 def _variable(match: re.Match[str]) -> str:
@@ -54,12 +54,11 @@ def _variable(match: re.Match[str]) -> str:
     return f"var(--{VARIABLES[colour]}, {colour})" if colour in VARIABLES else colour
 
 
-def _labelled(text: str, figure: Figure, alt: str) -> str:
-    """Give the root element its role, label and natural width; its height follows."""
-    width = round(figure.get_figwidth() * 96)
+def _labelled(text: str, alt: str) -> str:
+    """Give the root element its role and label; its size is the page's affair."""
     root, rest = text.split(">", 1)
     root = re.sub(r'\s(width|height)="[^"]*pt"', "", root)
-    return f'{root} role="img" aria-label="{escape(alt)}" style="max-width:{width}px">{rest}'
+    return f'{root} role="img" aria-label="{escape(alt)}">{rest}'
 
 
 def png(figure: Figure, path: Path) -> Path:

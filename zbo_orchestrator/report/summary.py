@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zbo_orchestrator.report.findings import Findings
-from zbo_orchestrator.report.wording import counted, lasting, moment, number, point, share
+from zbo_orchestrator.report.wording import counted, give_or_take, lasting, moment, number, point, share
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,10 @@ def headline(findings: Findings) -> str:
     trials, best = findings.trials, findings.best
     if best is None:
         recorded = int(trials.recorded.sum())
-        return f"No trial has a score yet: {counted(recorded, 'trial')} of {findings.budget.total} recorded."
-    score = number(trials.value[best.row])
-    first = f"The {'highest' if findings.goal.maximize else 'lowest'} score is {score}, from trial {trials.number[best.row]}"
+        trials_so_far = f"{counted(recorded, 'trial')} of {findings.budget.total} recorded"
+        return f"No trial has a score yet: {trials_so_far}. {_stopped(findings)}"
+    most = "highest" if findings.goal.maximize else "lowest"
+    first = f"The {most} score is {number(trials.value[best.row])}, from trial {trials.number[best.row]}"
     return " ".join(filter(None, (first + _gained(findings) + ".", _regret(findings), _stopped(findings))))
 
 
@@ -74,7 +75,9 @@ def _regret(findings: Findings) -> str:
 def _stopped(findings: Findings) -> str:
     if findings.state != "finished":
         return "The campaign is still running, or was interrupted."
-    return f"The campaign stopped: {findings.stop_reason}." if findings.stop_reason else "The campaign is finished."
+    return (
+        f"The campaign is finished ({findings.stop_reason})." if findings.stop_reason else "The campaign is finished."
+    )
 
 
 def tiles(findings: Findings) -> list[Tile]:
@@ -87,8 +90,13 @@ def tiles(findings: Findings) -> list[Tile]:
     candidates = " × ".join(map(str, shape)) if shape else str(len(findings.space.candidates))
     return [
         _score_tile(findings),
+        *_guess_tile(findings),
         Tile("Trials", f"{recorded} of {findings.budget.total}", design),
-        Tile("Latent space", counted(findings.space.dimension, "dimension"), f"{share(feasible)} of {candidates} candidates feasible"),
+        Tile(
+            "Latent space",
+            counted(findings.space.dimension, "dimension"),
+            f"{share(feasible)} of {candidates} candidates feasible",
+        ),
         Tile("Worked", lasting(findings.elapsed), _when(findings)),
     ]
 
@@ -97,9 +105,24 @@ def _score_tile(findings: Findings) -> Tile:
     if findings.best is None:
         return Tile("Best score", "none yet")
     row, trials = findings.best.row, findings.trials
-    noise = trials.noise[row]
-    spread = f" ± {number(noise, 2)}" if np.isfinite(noise) else ""
-    return Tile("Best score", f"{number(trials.value[row])}{spread}", f"trial {trials.number[row]}, z = {point(trials.z[row])}")
+    score = give_or_take(float(trials.value[row]), float(trials.noise[row]))
+    return Tile("Best score", score, f"trial {trials.number[row]}, z = {point(trials.z[row])}")
+
+
+def _guess_tile(findings: Findings) -> list[Tile]:
+    """Where the model of the last mapped plan expects the best mean."""
+    layers = findings.maps.layers
+    if "mean" not in layers:
+        return []
+    gain = np.where(findings.space.feasible, findings.goal.gain(layers["mean"][-1]), np.nan)
+    if not np.isfinite(gain).any():
+        return []
+    at = int(np.nanargmax(gain))
+    deviation = float(layers["deviation"][-1][at]) if "deviation" in layers else float("nan")
+    fact = give_or_take(float(layers["mean"][-1][at]), deviation)
+    return [
+        Tile("Model expects", fact, f"at z = {point(findings.space.candidates[at])}, plan {findings.maps.plan[-1]}")
+    ]
 
 
 def _when(findings: Findings) -> str:

@@ -22,6 +22,16 @@ def number(value: float, digits: int = 4) -> str:
     return scaled.replace("-", MINUS)
 
 
+def give_or_take(value: float, spread: float) -> str:
+    """A number with its standard deviation to two digits, such as `12.377 ± 0.058`; alone where that is unknown."""
+    if not (math.isfinite(spread) and spread > 0):
+        return number(value)
+    decimals = 1 - math.floor(math.log10(spread))
+    if not 0 <= decimals <= 6 or abs(value) >= 1e6:
+        return f"{number(value)} ± {number(spread, 2)}"
+    return f"{value:.{decimals}f} ± {spread:.{decimals}f}".replace("-", MINUS)
+
+
 def point(z: Array | Sequence[float], digits: int = 3) -> str:
     """A latent point, such as (0.512, −1.3)."""
     return f"({', '.join(number(float(value), digits) for value in z)})"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from zbo_orchestrator import campaign
-from zbo_orchestrator.history import Record
-from zbo_orchestrator.model import ConfigurationError
+from zbo_orchestrator.history import Record, Scan
+from zbo_orchestrator.model import Array, ConfigurationError, Decoder
 from zbo_orchestrator.report.findings import Findings
 from zbo_orchestrator.report.gallery import gallery
 from zbo_orchestrator.report.gather import Beside, gather
@@ -38,9 +40,27 @@ def present(findings: Findings, out_html: str | Path, *, pngs: Path | None = Non
 
 
 def beside(record: Record) -> Beside:
-    """The scan of a history where there is one, and its decoder; a missing plugin leaves words in its place."""
+    """The scan of a history where there is one, and its decoder; where one cannot be had a remark says why."""
+    truth, no_truth = scanned(record)
+    decoder, no_decoder = decoder_of(record)
+    return Beside(truth, decoder, tuple(filter(None, (no_truth, no_decoder))))
+
+
+def scanned(record: Record) -> tuple[Array | None, str]:
+    """The scan's values [candidate]; a scan of another campaign is left out with a remark."""
+    place = record.path.with_name(f"{record.path.name}.scan")
+    if not place.exists():
+        return None, ""
+    scan = Scan(place, record.charter.space)
+    mine = {name: record.charter.identity.get(name) for name in scan.identity}
+    if mine != scan.identity or not np.array_equal(scan.candidates, record.charter.space.candidates):
+        return None, f"The scan at {place.name} is another campaign's, and is left out."
+    return scan.values, ""
+
+
+def decoder_of(record: Record) -> tuple[Decoder | None, str]:
+    """The decoder built again from the history; a part that is not installed here is a remark."""
     try:
-        decoder = campaign.rebuild(record.charter.campaign, allow_code=False).recipe.restore(record.charter.decoder)
+        return campaign.rebuild(record.charter.campaign).recipe.restore(record.charter.decoder), ""
     except ConfigurationError as error:
-        return Beside(None, None, f"the decoder cannot be built here: {error}")
-    return Beside(None, decoder)
+        return None, f"The decoder cannot be built here, so nothing is decoded: {error}"
