@@ -70,7 +70,7 @@ class Wreck:
         return None, False
 
     def blocks(self, path: str) -> Iterator[tuple[slice, Array | None, bool]]:
-        """All of an array, chunk by chunk: rows, values (None where no commit has them), whether they are the newest."""
+        """All of an array, chunk by chunk: rows, values (None where no commit has any), whether they are the newest."""
         array = self.newest.array(path)
         for rows in rows_of_chunks(array, slice(0, array.shape[0])):
             yield rows, *self.rows(path, rows)

@@ -53,11 +53,15 @@ def storage(path: Path) -> icechunk.Storage:
 
 
 def _config() -> icechunk.RepositoryConfig:
-    """Manifests split by rows, so that a commit rewrites a bounded part of them and disk grows linearly."""
+    """Manifests split by rows, so that a commit rewrites a bounded part of them and disk grows linearly.
+
+    No chunk is put into a manifest, where it would be copied with every commit and have no checksum of its own.
+    """
     every_array = icechunk.ManifestSplitCondition.AnyArray()
     rows = icechunk.ManifestSplitDimCondition.Axis(0)
     splitting = icechunk.ManifestSplittingConfig.from_dict({every_array: {rows: _MANIFEST_ROWS}})
     return icechunk.RepositoryConfig(
+        inline_chunk_threshold_bytes=0,
         compression=icechunk.CompressionConfig(level=1),
         manifest=icechunk.ManifestConfig(preload=icechunk.ManifestPreloadConfig(max_total_refs=0), splitting=splitting),
     )

@@ -143,11 +143,7 @@ def _of_trials(state: State) -> Iterator[str]:
             yield f"trial {number} is {name} with value {value[number]}"
         if bool(state.waiting[number]) != bool(recorded[number] < 0):
             yield f"trial {number} is {name} with record tick {recorded[number]}"
-        if (
-            state[schema.COUNTS].column("attempts")[number] > 0
-            and not state.waiting[number]
-            and number not in attempted
-        ):
+        if tried[number] > 0 and status != Status.INTERRUPTED and number not in attempted:
             yield f"trial {number} has lost its attempts"
 
 

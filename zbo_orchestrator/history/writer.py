@@ -195,7 +195,7 @@ class History(Record):
         """Write a plan down; returns its numbered points."""
         with self._step():
             self._refuse_plan(plan)
-            row = self._append_plan(plan)
+            row = self._append_plan(plan, to_json(plan.memory))
             numbers = [self._append_trial(row, z, why) for z, why in zip(plan.z, plan.reasons, strict=True)]
             self._said(f"propose {_span(numbers)}", proposed=numbers)
         return [Proposal(number, self._state.z[number]) for number in numbers]
@@ -208,7 +208,7 @@ class History(Record):
             if np.shape(values) != (m,):
                 raise HistoryError(f"map {name!r} has shape {np.shape(values)}; wanted [{m}], one value a candidate")
 
-    def _append_plan(self, plan: Plan) -> int:
+    def _append_plan(self, plan: Plan, memory: str) -> int:
         evidence, seen = self._seen or self.evidence(), self._seen_tick
         self._seen = None
         counts, number = self._state[schema.PLAN_COUNTS], self._state.plans
@@ -220,7 +220,7 @@ class History(Record):
         self._state[schema.PLAN_NUMBERS].append(
             at=self._now(), elapsed=evidence.elapsed, seconds=np.nan if seconds is None else seconds
         )
-        self._state[schema.PLAN_WORDS].append(memory=to_json(plan.memory))
+        self._state[schema.PLAN_WORDS].append(memory=memory)
         return counts.append(
             sequence=self._state.tick(),
             seen=seen,
