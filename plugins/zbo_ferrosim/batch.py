@@ -55,7 +55,7 @@ class Batch(Block):
         self._energies: list[dict[str, list[float]]] = [{} for _ in simulations]
         super().__init__(
             constants=np.stack([sim.constants for sim in simulations]),
-            couplings=np.stack([sim.couplings for sim in simulations]),
+            springs=np.stack([sim.springs for sim in simulations]),
             forces=np.stack([sim.forces for sim in simulations]),
             initial=np.stack([sim.initial_polarization for sim in simulations]),
             fields=self._fields,
@@ -98,7 +98,8 @@ class Batch(Block):
         knob = (
             f"gamma x 2 x coupling x dt is {stiffness:.3g}, wanted below 2: take a smaller dt or coupling"
             if stiffness >= 2
-            else f"the field there is ({field_there[0]:.3g}, {field_there[1]:.3g}) Ec: take a smaller field or dt"
+            else f"the field there is ({field_there[0]:.3g}, {field_there[1]:.3g}) Ec, defects reach "
+            f"{np.abs(simulation.defects).max():.3g} Ec: take a smaller dt or field, or weaker defects"
         )
         return ExecutionError(
             f"the lattice blew up: at step {step} of {self.steps} (t = {self._time[step]:.6g}) a polarisation left "

@@ -7,6 +7,7 @@ lock: safe beside torch's OpenMP and from several callers at once, which Numba's
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import lru_cache
@@ -36,7 +37,7 @@ Watch = Callable[[int, Array], None]
 
 def aligned(*shape: int) -> Array:
     """Zeros that start on a cache line: a vector that straddles two costs half as much again."""
-    size = int(np.prod(shape))
+    size = math.prod(shape)
     spare = np.zeros(size + CACHE_LINE // 8)
     start = -spare.ctypes.data % CACHE_LINE // 8
     return spare[start : start + size].reshape(shape)
@@ -69,8 +70,8 @@ def cores() -> int:
 class Block:
     """Up to `LANES` lattices on their way through the same time steps.
 
-    constants[lane, 6]   a, b, c, mobility x, mobility y, dep / n^2
-    couplings[lane, n*n], forces[lane, n*n, 2], initial[lane, n, n, 2], fields[lane, step, 2], intervals[step]
+    constants[lane, 5]   b, c, mobility x, mobility y, dep / n^2
+    springs[lane, n*n, 2], forces[lane, n*n, 2], initial[lane, n, n, 2], fields[lane, step, 2], intervals[step]
     moves[step, n*n]     the published rule's mask, None where every site moves in every step
     watched, watch       after which steps the state is shown
     """
@@ -79,7 +80,7 @@ class Block:
         self,
         *,
         constants: Array,
-        couplings: Array,
+        springs: Array,
         forces: Array,
         initial: Array,
         fields: Array,
@@ -97,12 +98,12 @@ class Block:
         self._source[1:-1, 1:-1, :, : self.lanes] = np.moveaxis(initial, 0, -1)
         self._target = aligned(self.n + 2, self.n + 2, 2, LANES)
         self._totals = aligned(self.steps, 2, LANES)
-        for lane in range(self.lanes):  # one at a time: NumPy's order of summing may depend on the batch
-            self._totals[0, :, lane] = initial[lane].reshape(-1, 2).sum(0)
+        # a running sum has one order; NumPy's sum picks one by the shape of the batch
+        self._totals[0, :, : self.lanes] = initial.reshape(self.lanes, -1, 2).cumsum(axis=1)[:, -1].T
         self._peaks = aligned(self.steps, LANES)
         shared = (
             by_lane(forces),
-            by_lane(couplings),
+            by_lane(springs),
             by_lane(constants),
             by_lane(fields),
             np.ascontiguousarray(intervals),
@@ -147,9 +148,12 @@ class Block:
     @property
     def blown_up(self) -> Array:
         """The first step [LANES] at which |p| exceeded `LIMIT` anywhere or was no number; `steps` where none was."""
+        last = np.abs(self._source).max(axis=(0, 1, 2)) <= LIMIT  # false where it is NaN, which no step mends
+        if last.all() and self._peaks.max() <= LIMIT**2:
+            return np.full(LANES, self.steps)
         bad = np.asarray(~np.isfinite(self._totals).all(axis=1))
         bad[:-1] |= self._peaks[1:] > LIMIT**2
-        bad[-1] |= ~(np.abs(self._source).max(axis=(0, 1, 2)) <= LIMIT)
+        bad[-1] |= ~last
         return np.asarray(np.where(bad.any(axis=0), bad.argmax(axis=0), self.steps))
 
 

@@ -6,8 +6,8 @@ Memory is flat, the lane innermost:
 
     source, target   states [n + 2, n + 2, component, lane]; the border of zeros stands for missing neighbours
     forces           d [n, n, component, lane]
-    couplings        k [n, n, lane]
-    constants        a, b, c, mobility of x, mobility of y, dep / n^2, each [lane]
+    springs          a + k and k / 4 [n, n, 2, lane]
+    constants        b, c, mobility of x, mobility of y, dep / n^2, each [lane]
     fields, totals   E and sum(P) [step, component, lane]
     peaks            [step, lane]
 
@@ -26,7 +26,7 @@ def advance(  # noqa: PLR0917  a kernel's arguments are its memory
     source: Array,
     target: Array,
     forces: Array,
-    couplings: Array,
+    springs: Array,
     constants: Array,
     fields: Array,
     intervals: Array,
@@ -37,10 +37,8 @@ def advance(  # noqa: PLR0917  a kernel's arguments are its memory
     stop: int,
 ) -> None:
     """Move every site in every step; peaks[step] is the largest p^2 of the state that the step started from."""
-    a, b, c = load(constants, 0), load(constants, LANES), load(constants, 2 * LANES)
-    mobility_x, mobility_y = load(constants, 3 * LANES), load(constants, 4 * LANES)
-    depolarization = load(constants, 5 * LANES)
-    quarter = splat(0.25)
+    b, c, depolarization = load(constants, 0), load(constants, LANES), load(constants, 4 * LANES)
+    mobility_x, mobility_y = load(constants, 2 * LANES), load(constants, 3 * LANES)
     pair = 2 * LANES  # from one site to the next
     row = (n + 2) * pair
     for step in range(start, stop):
@@ -58,12 +56,10 @@ def advance(  # noqa: PLR0917  a kernel's arguments are its memory
                 right_x, right_y = load(source, at + pair), load(source, at + pair + LANES)
                 near_x = (load(source, at - row) + load(source, at + row)) + (left_x + right_x)
                 near_y = (load(source, at - row + LANES) + load(source, at + row + LANES)) + (left_y + right_y)
-                k = load(couplings, site * LANES)
+                stiffness, pull = load(springs, site * pair), load(springs, site * pair + LANES)
                 xx, yy = x * x, y * y
-                rate_x = (ex + load(forces, site * pair)) - (x * (a + b * xx + c * yy) + k * (x - quarter * near_x))
-                rate_y = (ey + load(forces, site * pair + LANES)) - (
-                    y * (a + b * yy + c * xx) + k * (y - quarter * near_y)
-                )
+                rate_x = (ex + load(forces, site * pair)) + pull * near_x - x * (stiffness + (b * xx + c * yy))
+                rate_y = (ey + load(forces, site * pair + LANES)) + pull * near_y - y * (stiffness + (b * yy + c * xx))
                 peak = larger(larger(xx, yy), peak)
                 left_x, left_y = x, y
                 x, y = x + dt_x * rate_x, y + dt_y * rate_y
@@ -87,7 +83,7 @@ def advance_published(  # noqa: PLR0917
     rates: Array,
     moves: Array,
     forces: Array,
-    couplings: Array,
+    springs: Array,
     constants: Array,
     fields: Array,
     intervals: Array,
@@ -102,10 +98,8 @@ def advance_published(  # noqa: PLR0917
     `source` and `target` hold what sites show (neighbours see that), `states` and `rates` [n, n, component, lane] what
     they are; depolarisation and totals follow the states.
     """
-    a, b, c = load(constants, 0), load(constants, LANES), load(constants, 2 * LANES)
-    mobility_x, mobility_y = load(constants, 3 * LANES), load(constants, 4 * LANES)
-    depolarization = load(constants, 5 * LANES)
-    quarter = splat(0.25)
+    b, c, depolarization = load(constants, 0), load(constants, LANES), load(constants, 4 * LANES)
+    mobility_x, mobility_y = load(constants, 2 * LANES), load(constants, 3 * LANES)
     pair = 2 * LANES
     row = (n + 2) * pair
     for step in range(start, stop):
@@ -126,9 +120,9 @@ def advance_published(  # noqa: PLR0917
                 near_y = (load(source, at - row + LANES) + load(source, at + row + LANES)) + (
                     load(source, at - LANES) + load(source, at + pair + LANES)
                 )
-                k = load(couplings, site * LANES)
-                rate_x = (ex + load(forces, own)) - (x * (a + b * xx + c * yy) + k * (x - quarter * near_x))
-                rate_y = (ey + load(forces, own + LANES)) - (y * (a + b * yy + c * xx) + k * (y - quarter * near_y))
+                stiffness, pull = load(springs, own), load(springs, own + LANES)
+                rate_x = (ex + load(forces, own)) + pull * near_x - x * (stiffness + (b * xx + c * yy))
+                rate_y = (ey + load(forces, own + LANES)) + pull * near_y - y * (stiffness + (b * yy + c * xx))
                 store(rates, own, mobility_x * rate_x)
                 store(rates, own + LANES, mobility_y * rate_y)
             shown_x, shown_y = x + dt * load(rates, own), y + dt * load(rates, own + LANES)

@@ -67,7 +67,7 @@ class FerroSim:
                           random quarter moves; the others show their neighbours what they would have become
 
     Derived: coercive_field (Ec, the unit of every field), couplings[n*n], forces[n*n, 2] (the defects in absolute
-    units) and constants[6] as the kernel wants them. Raises `ConfigurationError` for what cannot work.
+    units), springs[n*n, 2] and constants[5] as the kernel wants them. Raises `ConfigurationError` for what cannot work.
     """
 
     def __init__(  # noqa: PLR0917  the public signature
@@ -114,8 +114,9 @@ class FerroSim:
         self.coercive_field: Final = coercive_field(self.landau)
         self.couplings: Final = frozen(np.broadcast_to(self.coupling.reshape(-1), n * n))
         self.forces: Final = frozen(self.defects * self.coercive_field)
-        still = 0.0 if mode == "uniaxial" else self.gamma
-        self.constants: Final = frozen([*polynomial(mode, self.landau), still, self.gamma, self.depolarization / n**2])
+        (a, b, c), still = polynomial(mode, self.landau), 0.0 if mode == "uniaxial" else self.gamma
+        self.springs: Final = frozen(np.stack([a + self.couplings, self.couplings / 4], axis=-1))
+        self.constants: Final = frozen([b, c, still, self.gamma, self.depolarization / n**2])
 
     def final_polarization(self, fields: npt.ArrayLike, time: npt.ArrayLike, *, threads: int | None = None) -> Array:
         """The polarisation [..., 2, n, n] after fields[..., step, 2] (in Ec) at time[step]; on all cores by default.

@@ -52,17 +52,18 @@ def plain(sim: FerroSim, fields: Array, time: Array) -> tuple[Array, Array]:
 
     Each product and sum is rounded once, so that a kernel that fused or reordered any would differ in the last bit.
     """
-    n, (a, b, c, move_x, move_y, depolarization) = sim.n, sim.constants
+    n, (b, c, move_x, move_y, depolarization) = sim.n, sim.constants
     x, y = (np.ascontiguousarray(sim.initial_polarization[..., axis]) for axis in range(2))
     dx, dy = (sim.forces[:, axis].reshape(n, n) for axis in range(2))
-    k, applied, intervals = sim.couplings.reshape(n, n), fields * sim.coercive_field, np.diff(time, prepend=time[0])
+    stiffness, pull = (sim.springs[:, part].reshape(n, n) for part in range(2))
+    applied, intervals = fields * sim.coercive_field, np.diff(time, prepend=time[0])
     totals = np.zeros((2, len(time)))
     totals[:, 0] = sim.initial_polarization.reshape(-1, 2).sum(0)
     for step in range(1, len(time)):
         ex, ey = applied[step] - depolarization * totals[:, step - 1]
         xx, yy = x * x, y * y
-        rate_x = (ex + dx) - (x * ((a + b * xx) + c * yy) + k * (x - 0.25 * near(x)))
-        rate_y = (ey + dy) - (y * ((a + b * yy) + c * xx) + k * (y - 0.25 * near(y)))
+        rate_x = (ex + dx) + pull * near(x) - x * (stiffness + (b * xx + c * yy))
+        rate_y = (ey + dy) + pull * near(y) - y * (stiffness + (b * yy + c * xx))
         x, y = x + (intervals[step] * move_x) * rate_x, y + (intervals[step] * move_y) * rate_y
         totals[:, step] = np.cumsum(x)[-1], np.cumsum(y)[-1]
     return np.stack([x, y]), totals
