@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,12 @@ import numpy as np
 import pytest
 from lab import DIRECT, Hill, written
 
+from zbo_orchestrator import survey
+from zbo_orchestrator.campaign import load
 from zbo_orchestrator.cli import main
 from zbo_orchestrator.history import History, Record
 from zbo_orchestrator.model import Channel, Status, Trajectory
+from zbo_orchestrator.planners import baselines
 from zbo_orchestrator.terminal import plot, sparkline
 
 ZBO = [sys.executable, "-m", "zbo_orchestrator.cli"]
@@ -74,7 +76,7 @@ def shown(zbo: Zbo, history: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "command",
-    "run show report export verify repair log parts check scan rescore schema".split(),
+    ["run", "show", "report", "export", "verify", "repair", "log", "parts", "check", "scan", "rescore", "schema"],
 )
 def test_every_command_teaches_by_example(zbo: Zbo, command: str) -> None:
     ended = zbo(command, "--help")
@@ -83,8 +85,9 @@ def test_every_command_teaches_by_example(zbo: Zbo, command: str) -> None:
 
 
 def test_help_answers_without_heavy_imports() -> None:
-    probe = "import sys, zbo_orchestrator.cli; print([m for m in ('torch', 'zarr', 'prefect', 'pydantic') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    heavy = "('torch', 'zarr', 'prefect', 'pydantic')"
+    probe = f"import sys, zbo_orchestrator.cli; print([name for name in {heavy} if name in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", probe], text=True).strip() == "[]"
 
 
 # --- run ---
@@ -130,9 +133,7 @@ def test_trials_may_end_within_the_initial_draw_and_go_on_the_same(zbo: Zbo, hil
 
 
 @pytest.mark.parametrize("how", [["--width", "3", "--workers", "threads"], ["--width", "2", "--workers", "processes"]])
-def test_trials_run_side_by_side(
-    zbo: Zbo, hill: Path, how: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_trials_run_side_by_side(zbo: Zbo, hill: Path, how: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     ended = zbo("run", hill, *BARE, *how)
     assert ended.code == 0, ended.err
@@ -208,7 +209,7 @@ def test_debug_shows_the_traceback_wherever_it_stands(zbo: Zbo) -> None:
 
 
 def test_ctrl_c_ends_with_130_and_the_same_command_goes_on_bit_for_bit(zbo: Zbo, tmp_path: Path) -> None:
-    slow = written(tmp_path, DIRECT, planner={"use": "sobol"}, executor={"use": "lab:Hill", "wait": 0.2})
+    slow = written(tmp_path, DIRECT, planner={"use": "sobol"}, executor={"use": "lab:Hill", "wait": 0.1})
     command = [*ZBO, "run", str(slow), *BARE, "--history", "stopped"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent), "PYTHONUNBUFFERED": "1"}
     running = subprocess.Popen(
@@ -228,7 +229,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on_bit_for_bit(zbo: Zbo,
     words = errors.split("To go on: zbo ")[1].split()
     ended = zbo(*words)
     assert ended.code == 0, ended.err
-    assert f"going on after {Record.read('stopped').values.size - 7 + held - 1}" in ended.out or "going on after" in ended.out
+    assert "going on after" in ended.out
     assert zbo("run", slow, *BARE, "--history", "straight").code == 0
     stopped, straight = Record.read("stopped"), Record.read("straight")
     np.testing.assert_array_equal(stopped.z, straight.z)
@@ -266,8 +267,6 @@ def test_show_recommends_by_posterior_mean_in_the_goals_direction(zbo: Zbo, hill
 
 
 def test_show_tells_an_unfinished_campaign(zbo: Zbo, hill: Path, tmp_path: Path) -> None:
-    from zbo_orchestrator.campaign import load
-
     load(hill, allow_code=True).open(Path("fresh")).close()
     found = shown(zbo, Path("fresh"))
     assert (found["state"], found["best"], found["values"], found["stop_reason"]) == ("running", None, [], None)
@@ -284,9 +283,9 @@ def test_verify_replays_every_plan(zbo: Zbo, hill: Path) -> None:
     assert zbo("verify", "histories/hill", "--replay").code == 2  # rebuilding its parts is running code
 
 
-def test_verify_finds_a_plan_that_comes_out_differently(zbo: Zbo, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from zbo_orchestrator.planners import baselines
-
+def test_verify_finds_a_plan_that_comes_out_differently(
+    zbo: Zbo, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     honest = baselines.Random.plan
 
     def nudged(self: Any, evidence: Any, n: int) -> Any:
@@ -356,13 +355,9 @@ def test_scan_runs_the_feasible_grid_and_says_how_hard_it_is(zbo: Zbo, tmp_path:
 
 
 def test_a_scan_goes_on_where_it_was_interrupted(zbo: Zbo, hill: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lab import Hill as LabHill
-
-    from zbo_orchestrator import survey
-
     monkeypatch.setattr(survey, "BLOCK", 10)
     executed: list[int] = []
-    honest = LabHill.execute
+    honest = Hill.execute
 
     def stopping(self: Any, trajectory: Any, run: Any) -> Any:
         if len(executed) == 35:
@@ -371,7 +366,7 @@ def test_a_scan_goes_on_where_it_was_interrupted(zbo: Zbo, hill: Path, monkeypat
         executed.append(run.number)
         return honest(self, trajectory, run)
 
-    monkeypatch.setattr(LabHill, "execute", stopping)
+    monkeypatch.setattr(Hill, "execute", stopping)
     assert zbo("scan", hill, "--allow-code").code == 130
     ended = zbo("scan", hill, "--allow-code")
     assert ended.code == 0, ended.err

@@ -18,6 +18,7 @@ import typer
 
 from zbo_orchestrator import cli_campaigns as campaigns
 from zbo_orchestrator import cli_histories as histories
+from zbo_orchestrator.cli_run import run
 from zbo_orchestrator.model import ConfigurationError, FatalError, HistoryError, ZboError
 
 DONE, FAILED, CONFIGURATION, HISTORY, FATAL = 0, 1, 2, 3, 4
@@ -63,7 +64,7 @@ def zbo(
 
 
 for _command in (
-    campaigns.run,
+    run,
     histories.show,
     histories.report,
     histories.export,
@@ -83,8 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command line; every error of ours is one readable text on stderr and an exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
-    logging.basicConfig(level=logging.WARNING, format="zbo: %(message)s", stream=sys.stderr)
-    warnings.formatwarning = lambda message, *_, **__: f"zbo: {message}\n"
+    _quieten()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without Braille shows question marks, not a traceback
@@ -96,6 +96,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         typer.echo(f"zbo: {error}", err=True)
         sys.exit(next((code for kind, code in _CODES.items() if isinstance(error, kind)), FAILED))
     sys.exit(DONE)
+
+
+def _quieten() -> None:
+    """Our warnings as one readable line each; what other packages log is theirs to show."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("zbo: %(message)s"))
+    logging.getLogger("zbo_orchestrator").handlers[:] = [handler]
+    warnings.formatwarning = lambda message, *_, **__: f"zbo: {message}\n"
 
 
 if __name__ == "__main__":

@@ -14,11 +14,7 @@ from typing import Annotated
 
 import typer
 
-from zbo_orchestrator.cli_campaigns import CodeOption, SetOption
-
-HistoryArgument = Annotated[
-    Path, typer.Argument(metavar="HISTORY", help="The folder of a history.", show_default=False)
-]
+from zbo_orchestrator.cli_options import CodeOption, HistoryArgument, SetOption
 
 
 def show(
@@ -61,7 +57,7 @@ def report(
     """
     from zbo_orchestrator.report import write
 
-    typer.echo(write(history, out or history.with_name(f"{history.name}.html"), png))
+    typer.echo(write(history, out or history.with_name(f"{history.name}.html"), pngs=png))
 
 
 def export(

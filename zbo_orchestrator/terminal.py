@@ -25,6 +25,8 @@ from zbo_orchestrator.conduct import Watcher
 from zbo_orchestrator.history import History
 from zbo_orchestrator.model import Array, ExecutionError, Goal, Trajectory, Trial
 
+LONG = 2.0
+"""Seconds after which a trial gets a bar of its own."""
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -58,6 +60,7 @@ class Screen(Watcher):
         self._bars = _bars(console) if console.is_terminal else None
         self._tasks: dict[str, TaskID] = {}
         self._tenth = -1
+        self._running: dict[int, float] = {}
 
     def __enter__(self) -> Self:
         if self._bars is not None:
@@ -93,11 +96,13 @@ class Screen(Watcher):
             self._advance("trials", self._done, self._total, str(self._best))
 
     def running(self, number: int, step: int, of: int, values: Mapping[str, float]) -> None:
-        if self._bars is not None and of > 1:
+        began = self._running.setdefault(number, time.monotonic())
+        if self._bars is not None and time.monotonic() - began > LONG:
             self._advance("this trial", step, of, f"trial {number}  {_said(values)}")
 
     def recorded(self, history: History, trial: Trial) -> None:  # noqa: ARG002 (a watcher is given the history too)
         self._done += 1
+        self._running.pop(trial.number, None)
         new = self._best.see(trial.number, trial.value)
         if self._bars is not None:
             self._advance("trials", self._done, self._total, str(self._best))
