@@ -82,14 +82,12 @@ def acquire(
     raise ValueError(f"acquisition {kind!r}; wanted one with a closed form: log-ei, ei, pi, ucb or mean")
 
 
-def weigh(kind: Acquisition, value: Array, success: Array) -> Array:
-    """The acquisition given each point's probability of success [m].
+def weigh(kind: Acquisition, value: Array, success: Array, caution: float = 0.7) -> Array:
+    """The acquisition [m] given each point's probability of success [m].
 
-    Improvements and their probabilities are multiplied by it (log EI: its logarithm is added). The others can be
-    negative, so they are confined to points that more probably succeed than not, or to the likeliest ones.
+    Improvements and their probabilities are multiplied by it (log EI: its logarithm is added); the other kinds can be
+    negative and are not. All are confined to points that succeed with probability `caution`, or nearly the highest:
+    without that, what improvement is left among the proven soon is smaller than any unproven promise.
     """
-    if kind == "log-ei":
-        return value + np.log(success)
-    if kind in ("ei", "pi"):
-        return value * success
-    return np.where(success >= min(0.5, float(success.max())), value, -np.inf)
+    value = value + np.log(success) if kind == "log-ei" else value * success if kind in ("ei", "pi") else value
+    return np.where(success >= min(caution, 0.9 * float(success.max())), value, -np.inf)

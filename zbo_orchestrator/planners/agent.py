@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 
 from zbo_orchestrator.model import Array, Evidence, Plan, Stop
 from zbo_orchestrator.planners.acquisition import Acquisition
@@ -29,6 +29,7 @@ class Agent:
     repeats       whether a point may be asked twice
     distance      that points of one batch and pending ones keep, in the unit box; halved until some point keeps it,
                   which the reason then says
+    caution       probability of success that points must have, where any has; after failures only
     refine        certified points tried around each incumbent, between the grid's; 0 stays on the grid
     improvement   share of the scores' range that the best expected improvement must exceed at least once in
                   `patience` plans; patience 0 never stops for it
@@ -41,6 +42,7 @@ class Agent:
     kernel: Kernel = "matern-5/2"
     repeats: bool = False
     distance: Annotated[float, Ge(0)] = 0.05
+    caution: Annotated[float, Ge(0), Le(1)] = 0.7
     refine: Annotated[int, Ge(0)] = 24
     improvement: Annotated[float, Ge(0)] = 1e-4
     patience: Annotated[int, Ge(0)] = 5
@@ -48,7 +50,7 @@ class Agent:
 
     def plan(self, evidence: Evidence, n: int) -> Plan | Stop:
         """Up to n points of the initial design while it lasts or fewer than two scores are known, then by the model."""
-        taste = Taste(self.acquisition, self.xi, self.factor, self.distance)
+        taste = Taste(self.acquisition, self.xi, self.factor, self.distance, self.caution)
         view = View("posterior", self.repeats, self.refine)
         quiet = Quiet(self.improvement, self.patience)
         return Strategy(self.design, Fitting(self.kernel), view, taste, quiet, self.seed).plan(evidence, n)

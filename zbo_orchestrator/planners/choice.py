@@ -18,12 +18,13 @@ SMALLEST = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Taste:
-    """What makes a point worth asking: an acquisition and its parameters, and the distance points keep."""
+    """What makes a point worth asking: an acquisition, the distance it keeps, the chance of success it needs."""
 
     acquisition: Acquisition = "log-ei"
     xi: float = 0.0
     factor: float = 2.0
     distance: float = 0.05
+    caution: float = 0.7
 
     def worth(self, outlook: Outlook, draw: Array | None = None) -> Array:
         """The acquisition [m] given the chance of success; of Thompson sampling, the drawn function itself."""
@@ -33,7 +34,7 @@ class Taste:
             value = acquire(
                 self.acquisition, posterior.mean, posterior.deviation, outlook.best, xi=self.xi, factor=self.factor
             )
-        return weigh(self.acquisition, value, outlook.success)
+        return weigh(self.acquisition, value, outlook.success, self.caution)
 
 
 @dataclass(frozen=True, slots=True)

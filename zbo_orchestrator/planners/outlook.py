@@ -58,9 +58,9 @@ class Outlook:
     points[m, d]   the same in the unit box
     open[m]        may be asked
     fresh[m]       distance to the nearest point asked before
-    posterior      given the scores, and that pending trials will score what is predicted
+    posterior      given the scores, and that pending and failed trials would score what is predicted
     success[m]     probability that a trial succeeds
-    best           the incumbent: the best of predicted means at points asked, or of scores
+    best           the incumbent: the best predicted mean at points scored or pending, or the best score
     """
 
     z: Array
@@ -98,13 +98,12 @@ class View:
         """The outlook that evidence and belief give."""
         space = evidence.space
         z = np.concatenate([space.candidates[space.feasible], evidence.z, evidence.pending])
+        belief = belief.expecting(_unanswered(evidence))
         outlook = self._survey(evidence, z, belief.at(unit(space, z)), scale)
         extra = finer(space, outlook.points[_centres(evidence, outlook)], self.refine, rng)
         if len(extra):
             joined = outlook.posterior.joined(belief.at(unit(space, extra)))
             outlook = self._survey(evidence, np.concatenate([z, extra]), joined, scale)
-        for pending in range(len(z) - len(evidence.pending), len(z)):
-            outlook = outlook.expecting(pending)
         return outlook
 
     def _survey(self, evidence: Evidence, z: Array, posterior: Posterior, scale: Scale) -> Outlook:
@@ -116,11 +115,19 @@ class View:
         allowed = distance(points, barred(evidence, repeats=self.repeats)) > near
         if not self.repeats:
             allowed[past] = False
-        means = posterior.mean[first : first + len(evidence.z)][evidence.scored]
-        scores = scale.standard(evidence.y[evidence.scored])
-        best = float((means if self.incumbent == "posterior" else scores).max())
+        scored = np.concatenate([evidence.scored, np.ones(len(evidence.pending), bool)])
+        rivals = posterior.mean[past][scored]
+        if self.incumbent == "observed":
+            rivals = scale.standard(evidence.y[evidence.scored])
+        best = float(rivals.max())
         fresh = distance(points, points[past])
         return Outlook(z, points, allowed, fresh, posterior, _success(evidence, points), best)
+
+
+def _unanswered(evidence: Evidence) -> Array:
+    """Points [p, d], unit box, where asking again soon would teach nothing: the pending ones and those that failed."""
+    failed = evidence.z[evidence.status == Status.FAILED]
+    return unit(evidence.space, np.concatenate([failed, evidence.pending]))
 
 
 def _success(evidence: Evidence, points: Array) -> Array:

@@ -2,42 +2,57 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.spatial.distance import cdist
-from scipy.special import expit
+from scipy.special import expit, softmax
 
 from zbo_orchestrator.model import Array
 
-ROWS = 400
+ROWS = 300
 """Trials the classifier looks at, at most."""
 
-_LENGTHS = (0.1, 0.2, 0.4, 0.8)
-_AMPLITUDE = 9.0
+_LENGTHS = (0.1, 0.2, 0.4)
+_AMPLITUDE = 25.0
 _STEPS = 30
 
 
 def probability(x: Array, failed: Array, points: Array) -> Array:
     """Probability of success [m] at points[m, d], from trials x[n, d] of which the mask failed[n] did; all unit box.
 
-    A Gaussian-process classifier, logistic, by Laplace's approximation (Rasmussen and Williams 2006, algorithms 3.1
-    and 3.2), its prior mean the observed rate, its length scale the likeliest of four. Without a failure: 1 everywhere.
+    A logistic Gaussian-process classifier by Laplace's approximation (Rasmussen and Williams 2006, algorithms 3.1 and
+    3.2), its prior mean the observed rate, averaged over three length scales by their evidence. Without a failure: 1.
     """
     if not failed.any():
         return np.ones(len(points))
     rows = _chosen(failed)
     x, sign = x[rows], np.where(failed[rows], -1.0, 1.0)
-    offset = np.log((np.sum(~failed) + 1) / (np.sum(failed) + 1))
-    squared = cdist(x, x, "sqeuclidean")
-    lengths = [length * np.sqrt(x.shape[1]) for length in _LENGTHS]
-    fits = [_laplace(_AMPLITUDE * np.exp(-0.5 * squared / length**2), sign, offset) for length in lengths]
-    best = max(range(len(fits)), key=lambda index: fits[index][0])
-    _, slope, root, factor = fits[best]
-    cross = _AMPLITUDE * np.exp(-0.5 * cdist(x, points, "sqeuclidean") / lengths[best] ** 2)
-    mean = offset + slope @ cross
-    variance = _AMPLITUDE - np.square(solve_triangular(factor, root[:, None] * cross, lower=True)).sum(axis=0)
-    # The mean of a logistic function under a Gaussian, by MacKay's approximation.
-    return np.asarray(expit(mean / np.sqrt(1.0 + np.pi / 8 * np.maximum(variance, 0.0))))
+    offset = float(np.log((np.sum(~failed) + 1) / (np.sum(failed) + 1)))
+    trials, cross = cdist(x, x, "sqeuclidean"), cdist(x, points, "sqeuclidean")
+    scales = [2 * length**2 * x.shape[1] for length in _LENGTHS]
+    modes = [_laplace(_AMPLITUDE * np.exp(-trials / scale), sign, offset) for scale in scales]
+    weights = softmax([mode.evidence for mode in modes])
+    chances = [mode.chance(_AMPLITUDE * np.exp(-cross / scale)) for mode, scale in zip(modes, scales, strict=True)]
+    return np.asarray(weights @ np.stack(chances))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Mode:
+    """Laplace's approximation at one length scale: the gradient [n] at the mode, the root of its curvature [n]."""
+
+    evidence: float
+    offset: float
+    slope: Array
+    root: Array
+    factor: Array
+
+    def chance(self, cross: Array) -> Array:
+        """The mean of the logistic function, by MacKay's approximation, given covariances cross[n, m]."""
+        mean = self.offset + self.slope @ cross
+        explained = np.square(solve_triangular(self.factor, self.root[:, None] * cross, lower=True)).sum(axis=0)
+        return np.asarray(expit(mean / np.sqrt(1.0 + np.pi / 8 * np.maximum(_AMPLITUDE - explained, 0.0))))
 
 
 def _chosen(failed: Array) -> Array:
@@ -51,17 +66,17 @@ def _evenly(rows: Array, count: int) -> Array:
     return rows if len(rows) <= count else rows[np.linspace(0, len(rows) - 1, count).round().astype(int)]
 
 
-def _laplace(kernel: Array, sign: Array, offset: float) -> tuple[float, Array, Array, Array]:
-    """(log evidence, gradient at the mode [n], sqrt of its curvature [n], Cholesky factor of B), by Newton steps."""
-    weights = np.zeros(len(sign))
+def _laplace(kernel: Array, sign: Array, offset: float) -> _Mode:
+    """Newton's iteration to the mode of the latent function at the trials."""
+    weights, latent = np.zeros(len(sign)), np.full(len(sign), offset)
     for _ in range(_STEPS):
-        latent = offset + kernel @ weights
         chance = expit(sign * latent)
         slope, root = sign * (1 - chance), np.sqrt(chance * (1 - chance))
-        factor = cho_factor(np.eye(len(sign)) + root[:, None] * kernel * root, lower=True)
+        factor = cholesky(np.eye(len(sign)) + root[:, None] * kernel * root, lower=True)
         target = root**2 * (latent - offset) + slope
-        before, weights = weights, target - root * cho_solve(factor, root * (kernel @ target))
+        before, weights = weights, target - root * cho_solve((factor, True), root * (kernel @ target))
+        latent = offset + kernel @ weights
         if np.abs(weights - before).max() < 1e-9:
             break
-    evidence = -0.5 * weights @ kernel @ weights + np.log(expit(sign * latent)).sum() - np.log(np.diag(factor[0])).sum()
-    return float(evidence), slope, root, np.tril(factor[0])
+    fit = np.log(expit(sign * latent)).sum() - 0.5 * weights @ kernel @ weights
+    return _Mode(float(fit - np.log(np.diag(factor)).sum()), offset, slope, root, factor)

@@ -204,15 +204,21 @@ class Belief:
 
     def __init__(self, x: Array, y: Array, known: Array, kernel: Kernel, values: Hyperparameters) -> None:
         self.model = Surrogate(kernel, x.shape[1]).take(values).requires_grad_(False)
-        self.values = values
+        self.kernel, self.values = kernel, values
         self._x, self._known = torch.tensor(x, dtype=torch.float64), torch.tensor(known, dtype=torch.float64)
         self._factor = self.model.factor(self._x, self._known)
         self._residual = torch.tensor(y, dtype=torch.float64) - values.mean
 
-    @property
-    def prior(self) -> float:
-        """Deviation far from every trial."""
-        return math.sqrt(self.values.scale)
+    def expecting(self, points: Array) -> Belief:
+        """As if points[p, d] had been tried and had each scored its own predicted mean.
+
+        Such fantasies leave every mean where it is and narrow the deviations around them.
+        """
+        if not len(points):
+            return self
+        x, y, known = self._x.numpy(), self._residual.numpy() + self.values.mean, self._known.numpy()
+        more = np.concatenate([x, points]), np.concatenate([y, self.at(points).mean])
+        return Belief(*more, np.concatenate([known, np.full(len(points), np.nan)]), self.kernel, self.values)
 
     def at(self, points: Array) -> Posterior:
         """Means and variances at points[m, d], in blocks."""
@@ -279,10 +285,7 @@ class Posterior:
         )
 
     def expecting(self, index: int) -> Posterior:
-        """As if the point at `index` had been tried and had scored its own predicted mean.
-
-        Such a fantasy leaves every mean where it is and narrows the deviations around it.
-        """
+        """As `Belief.expecting`, for the one point at `index`, by a step of rank one."""
         column = self.half[:, index]
         covariance = self.model.covariance(self.points[index : index + 1], self.points)[0] - column @ self.half
         total = float(self.variance[index]) + float(self.model.likelihood.noise)
