@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -63,6 +64,7 @@ def run(
         again += [part for setting in overrides or [] for part in ("--set", setting)]
         again += ["--width", str(width)] * bool(width) + ["--without-prefect"] * without_prefect
         again += ["--workers", workers] * (workers != "inline") + ["--allow-code"] * allow_code
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's way of saying Ctrl-C
         try:
             _conduct(wanted, path, workers, None if without_prefect else (campaign, settings, allow_code))
         except KeyboardInterrupt as interrupt:

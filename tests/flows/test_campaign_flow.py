@@ -37,12 +37,16 @@ def zbo(*arguments: object, cwd: Path, **environment: str) -> subprocess.Complet
     return subprocess.run(
         [sys.executable, "-m", "zbo_orchestrator.cli", *map(str, arguments)],
         cwd=cwd,
-        env={**os.environ, **environment},
+        env={**_unconfigured(), **environment} if environment else None,
         capture_output=True,
         text=True,
         timeout=180,
         check=False,
     )
+
+
+def _unconfigured() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
 
 
 def test_inline_in_a_child_process_and_through_prefect_give_equal_histories(
@@ -102,7 +106,7 @@ def test_with_no_configuration_a_good_run_is_quiet_and_keeps_to_its_own_home(
 ) -> None:
     user = tmp_path / "user"
     user.mkdir()
-    environment = {"HOME": str(user), "ZBO_HOME": str(tmp_path / "home"), "PREFECT_API_URL": ""}
+    environment = {"HOME": str(user), "ZBO_HOME": str(tmp_path / "home")}
     run = zbo("run", campaign_file(), "--history", tmp_path / "quiet", "--trials", 5, cwd=tmp_path, **environment)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "Traceback" not in run.stdout + run.stderr
@@ -119,10 +123,9 @@ def test_a_killed_owner_leaves_no_server_behind(tmp_path: Path) -> None:
         "    print(running.process.pid, flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     owner = subprocess.run(
         [sys.executable, "-c", script],
-        env={**environment, "ZBO_HOME": str(tmp_path)},
+        env={**_unconfigured(), "ZBO_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,

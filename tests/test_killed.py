@@ -1,0 +1,83 @@
+"""Kill -9 at random moments of a real campaign, its set-up included: nothing of it shows in the finished history."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+
+import pytest
+from conftest import assert_equal_histories
+
+from zbo_orchestrator.campaign import load
+from zbo_orchestrator.conduct import Watcher, conduct
+from zbo_orchestrator.history import History, Record, verify
+
+LEARNT = {"use": "vae", "epochs": 12, "hidden": [32, 32]}
+
+
+@pytest.fixture(scope="module")
+def warm() -> ForkServerContext:
+    """Processes that begin with everything imported, so that kills fall into the campaign and not into imports."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        ["zbo_orchestrator.campaign", "zbo_orchestrator.conduct", "torch", "botorch", __name__]
+    )
+    return context
+
+
+def campaign(file: Path, history: Path, cache: Path) -> None:
+    os.environ["ZBO_CACHE"] = str(cache)
+    conduct(load(file), history, Watcher())
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_campaign_killed_at_random_moments_equals_one_that_was_not(
+    warm: ForkServerContext, campaign_file: Callable[..., Path], tmp_path: Path, seed: int
+) -> None:
+    file = campaign_file(decoder=LEARNT)
+    history, moments = tmp_path / "killed", random.Random(seed)
+    start = time.monotonic()
+    campaign(file, tmp_path / "straight", tmp_path / "one cache")
+    whole = time.monotonic() - start
+    kills = {"set-up": 0, "running": 0}
+    for kill in range(40):
+        process = warm.Process(target=campaign, args=(file, history, tmp_path / "another cache"))
+        process.start()
+        process.join(None if kill >= 12 else moments.uniform(0.02, 1.0) * whole)
+        if process.exitcode == 0:
+            break
+        assert process.exitcode is None, "it ended by itself, with an error"
+        kills["running" if History.exists(history) else "set-up"] += 1
+        process.kill()
+        process.join()
+    assert sum(kills.values()) >= 2, "the test itself was too slow to kill anything"
+    assert verify(history) == []
+    assert_equal_histories(tmp_path / "straight", history)
+
+
+@pytest.mark.long
+def test_the_command_killed_and_typed_again_through_prefect(campaign_file: Callable[..., Path], tmp_path: Path) -> None:
+    file, history, moments = campaign_file(decoder=LEARNT), tmp_path / "killed", random.Random(5)
+    environment = {**os.environ, "ZBO_HOME": str(tmp_path / "home"), "ZBO_CACHE": str(tmp_path / "cache")}
+    command = [sys.executable, "-m", "zbo_orchestrator.cli", "run", str(file), "--history", str(history)]
+    for kill in range(12):
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        try:
+            process.wait(None if kill >= 6 else moments.uniform(3, 45))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            continue
+        assert process.returncode == 0
+        break
+    conduct(load(file), tmp_path / "straight", Watcher())
+    assert Record.read(history).state == "finished"
+    assert_equal_histories(tmp_path / "straight", history)
