@@ -207,9 +207,8 @@ def main() -> None:
         ("kernel alone, one core", inner),
     ):
         print(f"{name:44}{seconds * 1e3:10.3f}{numpy_written / seconds:20.0f}{numpy_polished / seconds:15.1f}")
-    print(
-        f"\nkernel: {speed / 1e9:.1f} G operations/s, {speed / top:.0%} of what the core can do unfused ({top / 1e9:.1f} G/s)"
-    )
+    share = f"{speed / top:.0%} of the {top / 1e9:.1f} G/s that the core does unfused"
+    print(f"\nkernel: {speed / 1e9:.1f} G operations/s, {share}")
     print(f"memory a block of {LANES}: {2 * (N + 2) ** 2 * 2 * LANES * 8 / 1024:.0f} KiB of states, both buffers\n")
 
     begin = time.perf_counter()
@@ -218,9 +217,8 @@ def main() -> None:
     print(f"scan of {done} curves through the executor, everything measured, {cores()} cores: {taken:.1f} s")
     begin = time.perf_counter()
     scores = [np.abs(curl(sim.final_polarization(_fields(part), instants))).sum((-1, -2)) for part in _parts(waves)]
-    print(
-        f"the same, total |curl| only: {time.perf_counter() - begin:.1f} s (largest {np.concatenate(scores).max():.2f})\n"
-    )
+    largest, taken = np.concatenate(scores).max(), time.perf_counter() - begin
+    print(f"the same, total |curl| only: {taken:.1f} s (largest {largest:.2f})\n")
     for name, seconds in cold_starts():
         print(f"{name:44}{seconds:10.2f} s")
 

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from zbo_ferrosim import FerroSim
 from zbo_orchestrator.model import Array
+
+some = settings(max_examples=25, deadline=None)
+"""How many examples a property gets, and no race against the clock."""
 
 DATA = Path(os.environ.get("ZBO_DATA", Path(__file__).parents[2] / "../shared/data")) / "ferrosim_reference"
 RUNS = (

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
-from ferrosim_reference import RUNS, lattice_of, plain, reference
+from ferrosim_reference import RUNS, lattice_of, plain, reference, some
 from hypothesis import given
 from hypothesis import strategies as st
 
 from zbo_ferrosim import FerroSim, curl
+from zbo_ferrosim.lanes import compiled
 from zbo_ferrosim.physics import MODES, Mode
 from zbo_orchestrator.model import Array, ConfigurationError, ExecutionError
 
@@ -64,6 +67,7 @@ def test_every_operation_is_the_plain_one_bit_for_bit(mode: Mode) -> None:
 # --- independence ----------------------------------------------------------------------------------
 
 
+@some
 @given(
     members=st.lists(st.integers(0, 5), min_size=1, max_size=21),
     threads=st.integers(1, 3),
@@ -76,6 +80,25 @@ def test_a_run_is_the_same_alone_anywhere_in_a_batch_on_any_threads(
     batch = sim.final_polarization(fields[members], TIME, threads=threads)
     alone = {member: sim.final_polarization(fields[member], TIME) for member in set(members)}
     assert all(np.array_equal(each, alone[member]) for each, member in zip(batch, members, strict=True))
+
+
+def test_callers_in_several_threads_do_not_disturb_one_another() -> None:
+    sim, fields = lattice(), drive(count=40)
+    alone = sim.final_polarization(fields, TIME, threads=1)
+    with ThreadPoolExecutor(4) as callers:
+        answers = list(callers.map(lambda _: sim.final_polarization(fields, TIME), range(12)))
+    assert all(np.array_equal(answer, alone) for answer in answers)
+
+
+def test_kernels_work_where_nothing_can_be_cached(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numba.config, "CACHE_LOCATOR_CLASSES", "ZipCacheLocator")  # finds no folder for a plain file
+
+    def double(values: Array) -> None:
+        values[0] *= 2
+
+    values = np.array([1.5])
+    compiled(double)(values)
+    assert values[0] == 3.0
 
 
 def test_leading_axes_are_kept_even_where_empty() -> None:
@@ -108,6 +131,7 @@ def test_survives_pickling() -> None:
 # --- physics ---------------------------------------------------------------------------------------
 
 
+@some
 @given(mode=st.sampled_from(MODES), seed=st.integers(0, 99))
 def test_everything_turned_round_gives_the_opposite_polarisation(mode: Mode, seed: int) -> None:
     sim = lattice(mode)
@@ -115,6 +139,7 @@ def test_everything_turned_round_gives_the_opposite_polarisation(mode: Mode, see
     assert np.array_equal(turned.final_polarization(-drive(seed), TIME), -sim.final_polarization(drive(seed), TIME))
 
 
+@some
 @given(mode=st.sampled_from([mode for mode in MODES if mode != "uniaxial"]), seed=st.integers(0, 99))
 def test_a_quarter_turn_of_everything_turns_the_polarisation(mode: Mode, seed: int) -> None:
     def turn(p: Array) -> Array:
@@ -150,6 +175,7 @@ def test_uncoupled_sites_do_not_feel_one_another() -> None:
     assert differs.sum() == 1
 
 
+@some
 @given(mode=st.sampled_from(MODES), seed=st.integers(0, 99), coupling=st.floats(0, 20))
 def test_the_energy_falls_under_a_constant_field(mode: Mode, seed: int, coupling: float) -> None:
     fields = np.broadcast_to(drive(seed)[0], (60, 2))
@@ -158,6 +184,7 @@ def test_the_energy_falls_under_a_constant_field(mode: Mode, seed: int, coupling
     assert total[-1] < total[1]
 
 
+@some
 @given(mode=st.sampled_from(MODES), seed=st.integers(0, 99))
 def test_the_rate_is_minus_gamma_times_the_gradient_of_the_energy(mode: Mode, seed: int) -> None:
     sim, field = lattice(mode, gamma=0.7), drive(seed)[0]
