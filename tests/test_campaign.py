@@ -11,14 +11,14 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lab import CURVES, DIRECT, CountedRecipe, Fussy, written
 
 from zbo_orchestrator.campaign import Campaign, load, rebuild
 from zbo_orchestrator.document import override, parse, shipped
 from zbo_orchestrator.history import History, Record
-from zbo_orchestrator.model import Budget, ConfigurationError, Goal, HistoryError
+from zbo_orchestrator.model import Budget, ConfigurationError, Goal, HistoryError, Plan, Status
 from zbo_orchestrator.parts import find, installed
 from zbo_orchestrator.schema import schema
 
@@ -87,6 +87,7 @@ def test_identity_holds_what_determines_results_and_nothing_else(tmp_path: Path)
         assert section in {name for name in identity if identity[name] != campaign.identity[name]}, change
 
 
+@settings(max_examples=40)
 @given(
     options=st.fixed_dictionaries(
         {},
@@ -430,6 +431,19 @@ def test_resuming_uses_the_historys_decoder_and_never_learns(tmp_path: Path, mon
 def test_a_new_history_certifies_too(tmp_path: Path) -> None:
     with loaded(tmp_path).open(tmp_path / "history") as history:
         assert history.space.certify is not None
+
+
+def test_a_trial_cut_short_on_an_instrument_is_asked_about_where_wanted(tmp_path: Path) -> None:
+    path, one = tmp_path / "history", Plan([[0.0, 0.0]], ("by hand",))
+    careful = loaded(tmp_path, "interrupted=ask", executor={"use": "lab:Instrument"})
+    with careful.open(path) as history:
+        history.start(history.propose(one)[0].number)
+    for _ in range(2):
+        with pytest.raises(HistoryError, match=r"trial 0 was under way.*--set interrupted=go-on"):
+            careful.open(path)
+    with loaded(tmp_path, executor={"use": "lab:Instrument"}).open(path) as history:
+        assert history.status.tolist() == [Status.INTERRUPTED]
+    careful.open(path).close()
 
 
 def test_another_campaign_is_refused_with_what_differs(tmp_path: Path) -> None:

@@ -29,10 +29,12 @@ from zbo_orchestrator.model import (
     Evaluator,
     Executor,
     Goal,
+    HistoryError,
     Json,
     Planner,
     Report,
     Space,
+    Status,
     Trial,
     Workers,
 )
@@ -47,7 +49,7 @@ SECTIONS: Mapping[str, Kind] = {
 }
 """The sections of a file that are one part each."""
 
-_MUTABLE = ("name", "budget", "width", "notes", "retries", "durability")
+_MUTABLE = ("name", "budget", "width", "notes", "retries", "interrupted", "durability")
 """What may change between sessions of one campaign; everything else is its identity."""
 
 
@@ -70,6 +72,7 @@ class Campaign:
     trial_seed: Literal["fixed", "per-trial"]
     width: int
     retries: int
+    interrupted: Literal["go-on", "ask"]
     durability: Literal["process", "power"]
     notes: Json
     library: LibrarySettings | None
@@ -146,6 +149,7 @@ class Campaign:
         else:
             history = History.create(path, self.charter(report), durability=self.durability)
         try:
+            self._ask(history)
             history.resume(
                 {**self.identity, "weights": fingerprint(history.charter.decoder)},
                 budget=self.budget,
@@ -158,6 +162,15 @@ class Campaign:
             history.close()
             raise
         return history
+
+    def _ask(self, history: History) -> None:
+        """Raise `HistoryError` where a trial was cut short that must not be repeated, and the campaign is to ask."""
+        cut = np.flatnonzero(history.status == Status.STARTED)
+        if len(cut) and self.interrupted == "ask" and not history.repeatable:
+            raise HistoryError(
+                f"trial {', '.join(map(str, cut))} was under way when its process died, and is not run again unasked: "
+                "see to the specimen and the instrument, then go on with --set interrupted=go-on"
+            )
 
     def run(self, history: History, workers: Workers) -> Iterator[Trial]:
         """Yield trials, each one once it is recorded, until the planner stops; a finished history yields none."""
@@ -250,6 +263,7 @@ def _campaign(file: CampaignFile, parts: Mapping[str, Part], built: Mapping[str,
         trial_seed=file.trial_seed,
         width=file.width,
         retries=file.retries,
+        interrupted=file.interrupted,
         durability=file.durability,
         notes=document["notes"],
         library=_library(file.library, built),

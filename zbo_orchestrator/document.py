@@ -90,7 +90,7 @@ def read(path_or_name: str | Path) -> tuple[dict[str, Any], str, Path]:
     path = Path(path_or_name)
     known = shipped()
     file: Path | Traversable = path
-    if not path.exists() and str(path_or_name) in known:
+    if not path.is_file() and str(path_or_name) in known:
         file = known[str(path_or_name)]
     elif not path.is_file():
         found = "a folder" if path.is_dir() else "no such file"

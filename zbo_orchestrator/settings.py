@@ -118,6 +118,8 @@ class CampaignFile(Section):
     """Trials in flight at once; only 1 repeats exactly."""
     retries: Annotated[int, Ge(0)] = 0
     """Further attempts at a trial that failed for a passing reason."""
+    interrupted: Literal["go-on", "ask"] = "go-on"
+    """What to do with a trial whose process died and whose executor may not repeat it: record it and go on, or ask."""
     durability: Literal["process", "power"] = "process"
     """What a committed trial survives: the end of the process, or a power cut too (slower)."""
     notes: dict[str, Any] = {}
