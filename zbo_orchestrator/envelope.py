@@ -35,6 +35,10 @@ class Envelope:
     channels: Mapping[str, Limits] = field(default_factory=dict)
     duration: float = np.inf
 
+    def __post_init__(self) -> None:
+        if not self.duration > 0:
+            raise ConfigurationError(f"duration {self.duration}; wanted a positive number")
+
     def names(self, trajectory: Trajectory) -> tuple[str, ...]:
         """The limits that apply to a trajectory of these channels, in the order of `margins`."""
         known = {channel.name for channel in trajectory.channels}
@@ -52,8 +56,8 @@ class Envelope:
         for index, channel in enumerate(trajectory.channels):
             limits = self.channels.get(channel.name, Limits())
             curve = np.where(finite[..., None], values[..., index], 0.0)
-            steepest = np.abs(np.diff(curve, axis=-1)).max(axis=-1, initial=0.0) / trajectory.dt
-            columns += [curve.min(-1) - limits.lower, limits.upper - curve.max(-1), limits.slew - steepest]
+            room = _slew_room(curve, trajectory.dt, limits.slew)
+            columns += [curve.min(-1) - limits.lower, limits.upper - curve.max(-1), room]
         columns.append(np.full(finite.shape, self.duration - trajectory.duration))
         return np.where(finite[..., None], np.stack(columns, axis=-1), -np.inf)
 
@@ -65,7 +69,15 @@ class Envelope:
 
     def _broken(self, trajectory: Trajectory) -> list[str]:
         margins = zip(self.names(trajectory), self.margins(trajectory), strict=True)
-        return [f"{name} by {-margin:.4g}" for name, margin in margins if margin < 0]
+        return [f"{name} by {-margin:.4g}" for name, margin in margins if not margin >= 0]
+
+
+def _slew_room(curve: Array, dt: float, slew: float) -> Array:
+    """Slew minus the steepest change of curve[..., step]; a change too large to be a number leaves -inf."""
+    if np.isinf(slew):
+        return np.full(curve.shape[:-1], np.inf)
+    with np.errstate(over="ignore"):
+        return np.asarray(slew - np.abs(np.diff(curve, axis=-1)).max(axis=-1, initial=0.0) / dt)
 
 
 def _not_finite(trajectory: Trajectory) -> str:

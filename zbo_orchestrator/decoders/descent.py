@@ -71,7 +71,7 @@ class Autoencoder:
     """Encoder and decoder over one flat parameter vector, and the gradient of the mean negative ELBO of a batch."""
 
     def __init__(self, inputs: int, latent: int, hidden: Sequence[int], batch: int, deviation: float) -> None:
-        self.sizes = [inputs, *hidden, 2 * latent], [latent, *hidden, inputs]
+        self.sizes = [inputs, *hidden, 2 * latent], [latent, *hidden[::-1], inputs]
         counts = [size for sizes in self.sizes for size in _counts(sizes)]
         self.parameters = torch.zeros(sum(counts))
         self.gradients = torch.zeros(sum(counts))

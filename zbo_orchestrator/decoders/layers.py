@@ -48,6 +48,12 @@ def _affine(x: Array, weight: Array, bias: Array, squash: bool) -> Array:
 _compiled: Callable[..., Array] = numba.njit(cache=True, nogil=True, fastmath=False)(_affine)
 
 
+def product(left: Array, right: Array) -> Array:
+    """left[n, i] @ right[i, o] in float64, by the same sums."""
+    rows, columns = (np.ascontiguousarray(side, dtype=np.float64) for side in (left, right))
+    return _compiled(rows, columns, np.zeros(columns.shape[1]), False)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Layers:
     """Dense layers, weights[k] is [input, output]; tanh after each but the last."""

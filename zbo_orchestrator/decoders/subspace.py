@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from zbo_orchestrator.decoders.layers import product
 from zbo_orchestrator.model import Array
 
 _SPREAD = 10.0
@@ -44,7 +45,7 @@ class Subspace:
 
     def coordinates(self, curves: Array) -> Array:
         """curves[n, x] -> c[n, c]."""
-        return np.asarray(((curves - self.centre) * self.weight) @ self.axes.T)
+        return product((curves - self.centre) * self.weight, self.axes.T)
 
     def residual(self, curves: Array) -> float:
         """Mean misfit of curves[n, x] off the axes, in nats a curve: a constant of the training."""
@@ -55,12 +56,13 @@ class Subspace:
 
     def folded_input(self, weight: Array, bias: Array) -> tuple[Array, Array]:
         """A first layer on c, weight[c, h], as one on x."""
-        folded = self.weight[:, None] * (self.axes.T @ weight)
-        return folded, bias - self.centre @ folded
+        folded = self.weight[:, None] * product(self.axes.T, weight)
+        return folded, bias - product(self.centre[None], folded)[0]
 
     def folded_output(self, weight: Array, bias: Array) -> tuple[Array, Array]:
         """A last layer giving c, weight[h, c], as one giving x."""
-        return (weight @ self.axes) / self.weight, self.centre + (bias @ self.axes) / self.weight
+        offset = self.centre + product(bias[None], self.axes)[0] / self.weight
+        return product(weight, self.axes) / self.weight, offset
 
 
 def _principal(rows: Array) -> tuple[Array, Array]:

@@ -64,7 +64,7 @@ class Vae:
         with undisturbed():
             warm()
             weights, losses = self._fitted(curves[kept], sigma, seed, report)
-        encoder, decoder = _layers(weights)
+        encoder, decoder = networks(weights)
         bound = evidence_bound(encoder, decoder, curves[aside], sigma, seed=seed)
         codes, _ = encoded(encoder, curves)
         lower, upper = latent_box(codes, self.coverage)
@@ -83,7 +83,7 @@ class Vae:
         }
 
     def restore(self, arrays: Mapping[str, Array]) -> Decoder:
-        encoder, decoder = _layers(arrays)
+        encoder, decoder = networks(arrays)
         box = wanted(arrays, "box_lower"), wanted(arrays, "box_upper")
         return VaeDecoder(Signature.read(arrays), encoder, decoder, box)
 
@@ -145,7 +145,7 @@ class VaeDecoder:
 
 def as_pyroved(arrays: Mapping[str, Array]) -> Any:
     """The learned network as a pyroVED iVAE over [step x channel] in float32, for its plots and tools."""
-    encoder, decoder = _layers(arrays)
+    encoder, decoder = networks(arrays)
     inputs, latent = len(encoder.weights[0]), len(decoder.weights[0])
     hidden = tuple(len(bias) for bias in encoder.biases[:-1])
     with undisturbed():
@@ -170,7 +170,7 @@ def _pyroved(inputs: int, latent: int, hidden: tuple[int, ...], sigma: float, se
 
 def _start(model: Autoencoder, pyroved: Any) -> None:
     """Begin from pyroVED's own initial weights."""
-    encoder, decoder = _layers({name: value.numpy() for name, value in pyroved.state_dict().items()})
+    encoder, decoder = networks({name: value.numpy() for name, value in pyroved.state_dict().items()})
     for stack, layers in ((model.encoder, encoder), (model.decoder, decoder)):
         pairs = zip([*stack.weights, *stack.biases], [*layers.weights, *layers.biases], strict=True)
         for mine, given in pairs:
@@ -196,9 +196,9 @@ def _stacked(pairs: list[tuple[Array, Array]]) -> Layers:
     return Layers(tuple(weight for weight, _ in pairs), tuple(bias for _, bias in pairs))
 
 
-def _named(networks: tuple[Layers, Layers]) -> dict[str, Array]:
+def _named(pair: tuple[Layers, Layers]) -> dict[str, Array]:
     """Weights [output, input] and biases under the names of pyroVED's state dictionary."""
-    encoder, decoder = networks
+    encoder, decoder = pair
     halves = zip(
         ("fc11", "fc12"), np.split(encoder.weights[-1], 2, axis=1), np.split(encoder.biases[-1], 2), strict=True
     )
@@ -214,7 +214,7 @@ def _hidden(layers: Layers) -> list[tuple[int, tuple[Array, Array]]]:
     return list(enumerate(zip(layers.weights[:-1], layers.biases[:-1], strict=True)))
 
 
-def _layers(arrays: Mapping[str, Array]) -> tuple[Layers, Layers]:
+def networks(arrays: Mapping[str, Array]) -> tuple[Layers, Layers]:
     """Encoder (means, then raw deviations) and decoder, from arrays under pyroVED's names."""
     means, raws = _layer(arrays, "encoder_z.fc11"), _layer(arrays, "encoder_z.fc12")
     both = (np.concatenate([means[0], raws[0]], axis=1), np.concatenate([means[1], raws[1]]))
