@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zbo_ferrosim.block import LIMIT, Block, published_moves
+from zbo_ferrosim.block import LIMIT, Block, Lattices, published_moves
 from zbo_orchestrator.model import Array, ExecutionError
 
 if TYPE_CHECKING:
@@ -26,6 +27,17 @@ class Outcome:
     total_polarization: Array
     frames: Array
     energies: Mapping[str, Array] = field(default_factory=dict)
+
+
+@lru_cache(maxsize=16)
+def laid_out(simulations: tuple[FerroSim, ...]) -> Lattices:
+    """The simulations side by side; kept, since blocks of one scan share theirs."""
+    return Lattices.of(
+        np.stack([sim.constants for sim in simulations]),
+        np.stack([sim.springs for sim in simulations]),
+        np.stack([sim.forces for sim in simulations]),
+        np.stack([sim.initial_polarization for sim in simulations]),
+    )
 
 
 class Batch(Block):
@@ -54,12 +66,9 @@ class Batch(Block):
         self._kept: dict[int, Array] = {}
         self._energies: list[dict[str, list[float]]] = [{} for _ in simulations]
         super().__init__(
-            constants=np.stack([sim.constants for sim in simulations]),
-            springs=np.stack([sim.springs for sim in simulations]),
-            forces=np.stack([sim.forces for sim in simulations]),
-            initial=np.stack([sim.initial_polarization for sim in simulations]),
-            fields=self._fields,
-            intervals=np.diff(time, prepend=time[0]),
+            laid_out(tuple(simulations)),
+            self._fields,
+            np.diff(time, prepend=time[0]),
             moves=published_moves(first.n, steps) if first.update == "published" else None,
             watched=range(steps) if energies else self._frames,
             watch=self._keep_energies if energies else self._keep,

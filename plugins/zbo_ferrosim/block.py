@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from typing import TypeVar
@@ -67,48 +68,59 @@ def cores() -> int:
     return int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Lattices:
+    """Up to `LANES` lattices as the kernels want them; many blocks may read one.
+
+    constants[5, LANES] (b, c, mobility x, mobility y, dep / n^2), springs[n*n, 2, LANES] (a + k, k / 4),
+    forces[n*n, 2, LANES], initial[n, n, 2, LANES], total[2, LANES] (the initial state's)
+    """
+
+    constants: Array
+    springs: Array
+    forces: Array
+    initial: Array
+    total: Array
+
+    @classmethod
+    def of(cls, constants: Array, springs: Array, forces: Array, initial: Array) -> Lattices:
+        """From rows [lattice, ...] of the same."""
+        # a running sum has one order; NumPy's sum picks one by the shape of the batch
+        total = initial.reshape(len(initial), -1, 2).cumsum(axis=1)[:, -1]
+        return cls(*(by_lane(rows) for rows in (constants, springs, forces, initial, total)))
+
+
 class Block:
     """Up to `LANES` lattices on their way through the same time steps.
 
-    constants[lane, 5]   b, c, mobility x, mobility y, dep / n^2
-    springs[lane, n*n, 2], forces[lane, n*n, 2], initial[lane, n, n, 2], fields[lane, step, 2], intervals[step]
+    fields[lane, step, 2], intervals[step]
     moves[step, n*n]     the published rule's mask, None where every site moves in every step
     watched, watch       after which steps the state is shown
     """
 
     def __init__(
         self,
-        *,
-        constants: Array,
-        springs: Array,
-        forces: Array,
-        initial: Array,
+        lattices: Lattices,
         fields: Array,
         intervals: Array,
+        *,
         moves: Array | None = None,
         watched: Sequence[int] = (),
         watch: Watch | None = None,
     ) -> None:
-        self.lanes, self.n, self.steps = len(initial), initial.shape[1], len(intervals)
+        self.lanes, self.n, self.steps = len(fields), len(lattices.initial), len(intervals)
         self.step = 0
         """The last step taken; other threads may read it."""
         self.cancelled = False
         self._watched, self._watch = frozenset(watched), watch
         self._source = aligned(self.n + 2, self.n + 2, 2, LANES)
-        self._source[1:-1, 1:-1, :, : self.lanes] = np.moveaxis(initial, 0, -1)
+        self._source[1:-1, 1:-1] = lattices.initial
         self._target = aligned(self.n + 2, self.n + 2, 2, LANES)
         self._totals = aligned(self.steps, 2, LANES)
-        # a running sum has one order; NumPy's sum picks one by the shape of the batch
-        self._totals[0, :, : self.lanes] = initial.reshape(self.lanes, -1, 2).cumsum(axis=1)[:, -1].T
+        self._totals[0] = lattices.total
         self._peaks = aligned(self.steps, LANES)
-        shared = (
-            by_lane(forces),
-            by_lane(springs),
-            by_lane(constants),
-            by_lane(fields),
-            np.ascontiguousarray(intervals),
-        )
-        rule = () if moves is None else (self._source[1:-1, 1:-1].copy(), aligned(self.n, self.n, 2, LANES), moves)
+        shared = lattices.forces, lattices.springs, lattices.constants, by_lane(fields), np.ascontiguousarray(intervals)
+        rule = () if moves is None else (lattices.initial.copy(), np.zeros_like(lattices.initial), moves)
         self._kernel = advance if moves is None else advance_published
         self._arguments = tuple(array.reshape(-1) for array in (*rule, *shared, self._totals, self._peaks))
 
