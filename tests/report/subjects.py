@@ -142,6 +142,7 @@ def findings(
     modelled: bool = True,
     name: str = "ferrosim-curl",
     maximize: bool = True,
+    few: bool = False,
 ) -> Findings:
     where = space(d, shape)
     decoder = decoder or Waves(d, channels=channels)
@@ -153,7 +154,7 @@ def findings(
         row = int(np.nanargmax(goal.gain(made.value)))
         proposed = decoder.decode(made.z[row : row + 1])[0]
         executed = Trajectory(proposed.values * 0.97 + 0.01, proposed.dt, proposed.channels)
-        best = Best(row, proposed, executed, measured(steps=steps))
+        best = Best(row, proposed, executed, measured(steps=steps)[: 2 if few else None])
     codes = np.random.default_rng(2).normal(0, 0.9, (1500, d))
     library = decoder.decode(codes[:120])
     return Findings(

@@ -13,10 +13,10 @@ NONE = "\N{EN DASH}"
 
 
 def number(value: float, digits: int = 4) -> str:
-    """A number to so many significant digits with a true minus sign; an en dash for NaN."""
+    """A number to so many significant digits, below a million to all before the point; an en dash for NaN."""
     if math.isnan(value):
         return NONE
-    text = f"{value:.{digits}g}"
+    text = f"{value:.0f}" if 10**digits <= abs(value) < 1e6 else f"{value:.{digits}g}"
     mantissa, _, exponent = text.partition("e")
     scaled = f"{mantissa} × 10^{int(exponent)}" if exponent else mantissa
     return scaled.replace("-", MINUS)

@@ -8,7 +8,7 @@ import numpy as np
 
 from zbo_orchestrator import campaign
 from zbo_orchestrator.history import Record, Scan
-from zbo_orchestrator.model import Array, ConfigurationError, Decoder
+from zbo_orchestrator.model import Array, ConfigurationError, Decoder, DecoderRecipe
 from zbo_orchestrator.report.findings import Findings
 from zbo_orchestrator.report.gallery import gallery
 from zbo_orchestrator.report.gather import Beside, gather
@@ -59,8 +59,12 @@ def scanned(record: Record) -> tuple[Array | None, str]:
 
 
 def decoder_of(record: Record) -> tuple[Decoder | None, str]:
-    """The decoder built again from the history; a part that is not installed here is a remark."""
+    """The decoder built again from the history, none of the other parts; where it is not installed here, a remark."""
+    document = record.charter.campaign
     try:
-        return campaign.rebuild(record.charter.campaign).recipe.restore(record.charter.decoder), ""
+        recipe: DecoderRecipe = campaign.part(
+            "decoders", document.get("decoder", {}), seed=int(document.get("seed", 0))
+        )
+        return recipe.restore(record.charter.decoder), ""
     except ConfigurationError as error:
         return None, f"The decoder cannot be built here, so nothing is decoded: {error}"
