@@ -36,7 +36,9 @@ def space() -> Space:
     axis = np.linspace(-1, 1, 5)
     candidates = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
     margins = np.column_stack([1.2 - np.abs(candidates[:, 0]), 0.8 - candidates[:, 1]])
-    return Space(np.array([-1.0, -1.0]), np.array([1.0, 1.0]), candidates, margins, ("field.upper", "field.slew"), (5, 5))
+    return Space(
+        np.array([-1.0, -1.0]), np.array([1.0, 1.0]), candidates, margins, ("field.upper", "field.slew"), (5, 5)
+    )
 
 
 def charter(**changes: object) -> Charter:

@@ -332,7 +332,7 @@ def test_other_surroundings_warn(path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with History.open(path) as history, warnings.catch_warnings():
         warnings.simplefilter("error")
         history.resume(annals.IDENTITY)
-    monkeypatch.setattr(sessions, "version", lambda package: "0.0.1" if package == "numpy" else "9")
+    monkeypatch.setattr(sessions, "_version", lambda package: "0.0.1" if package == "numpy" else "9")
     with History.open(path) as history, pytest.warns(SessionWarning, match=r"numpy was .*, is 0\.0\.1"):
         history.resume(annals.IDENTITY)
 
@@ -588,7 +588,7 @@ def test_power_durability_syncs_each_new_file_before_the_reference_moves(
     named: list[str] = []
 
     def fsync(descriptor: int) -> None:
-        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
         named.append(reference.read_text() if reference.exists() else "")
 
     monkeypatch.setattr(os, "fsync", fsync)

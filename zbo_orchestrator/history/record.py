@@ -329,6 +329,10 @@ def commit_of_trial(path: Path, trial: int) -> str:
     raise HistoryError(f"trial {trial} is not recorded in {path}")
 
 
+class DamageError(HistoryError):
+    """What is stored cannot be read; the text names the last commit that can."""
+
+
 def read_contents(path: Path, commit: str | None = None) -> Contents:
     return contents_at(path, lambda: Store.read(path, commit))
 
@@ -343,7 +347,7 @@ def contents_at(path: Path, opened: Callable[[], Store]) -> Contents:
             return contents_of(store)
     except EngineError as error:
         good = described(last_good_commit(path, skip=met))
-        raise HistoryError(f"the history at {path} is damaged ({error}); {good}") from error
+        raise DamageError(f"the history at {path} is damaged ({error}); {good}") from error
 
 
 def described(good: Commit | None) -> str:

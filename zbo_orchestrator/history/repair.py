@@ -113,13 +113,20 @@ def _copy(wreck: Wreck, store: Store, path: str, state: State) -> None:
         fill=old.fill_value,
         attributes=dict(old.attrs),
     )
-    for block, values, newest in wreck.blocks(path):
+    for block, values, newest in wreck.blocks(path, _end(path, state)):
         if values is not None:
             store.array(path)[block] = values
         if not newest and of_trials:
             wreck.lost += _lost_of_trials(state, path, block, old, values)
         elif not newest:
             wreck.lost.append(f"{path} rows {block.start} to {block.stop - 1}: cannot be read")
+
+
+def _end(path: str, state: State) -> int | None:
+    """How many rows of a long axis are used."""
+    if path == schema.MAPS:
+        return int(state[schema.PLAN_COUNTS].column("map").max(initial=-1)) + 1
+    return state.trials if _is_of_trials(path) else None
 
 
 def _is_of_trials(path: str) -> bool:

@@ -69,10 +69,11 @@ class Wreck:
             return (None, False) if unwritten else (_fitted(values, shape, array), age == 0)
         return None, False
 
-    def blocks(self, path: str) -> Iterator[tuple[slice, Array | None, bool]]:
-        """All of an array, chunk by chunk: rows, values (None where no commit has any), whether they are the newest."""
+    def blocks(self, path: str, end: int | None = None) -> Iterator[tuple[slice, Array | None, bool]]:
+        """An array up to an end, chunk by chunk: rows, values (None where no commit has any), whether the newest."""
         array = self.newest.array(path)
-        for rows in rows_of_chunks(array, slice(0, array.shape[0])):
+        end = array.shape[0] if end is None else min(end, array.shape[0])
+        for rows in rows_of_chunks(array, slice(0, end)):
             yield rows, *self.rows(path, rows)
 
     def whole(self, path: str) -> Array:

@@ -36,9 +36,9 @@ PLAN_NUMBERS = Layout(
     "plans/numbers", ("plan", "number"), "f8", 256, ("at", "elapsed", "seconds"), {"at": _SECONDS, "elapsed": _SECONDS}
 )
 PLAN_WORDS = Layout("plans/words", ("plan", "word"), "str", 16, ("memory",))
-EVENTS = Layout("events", ("event", "field"), "str", 32, ("json",))
-SESSIONS = Layout("sessions", ("session", "field"), "str", 8, ("json",))
-ATTEMPTS = Layout("attempts", ("attempt", "field"), "str", 32, ("json",))
+EVENTS = Layout("events", ("event", "field"), "str", 64, ("json",))
+SESSIONS = Layout("sessions", ("session", "field"), "str", 64, ("json",))
+ATTEMPTS = Layout("attempts", ("attempt", "field"), "str", 64, ("json",))
 TABLES = (Z, NUMBERS, COUNTS, WORDS, TERMS, PLAN_COUNTS, PLAN_NUMBERS, PLAN_WORDS, EVENTS, SESSIONS, ATTEMPTS)
 OPTIONAL = frozenset({TERMS.path})
 

@@ -58,8 +58,11 @@ class State:
     @classmethod
     def load(cls, store: Store, present: set[str]) -> State:
         """From a store in which those paths are present."""
-        tables = {layout.path: Table.load(layout, store) for layout in schema.TABLES if layout.path in present}
-        return cls(trimmed(tables))
+        counts = {layout.path: Table.load(layout, store) for layout in (schema.COUNTS, schema.PLAN_COUNTS)}
+        ends = ends_of(counts)
+        rest = [layout for layout in schema.TABLES if layout.path in present and layout.path not in counts]
+        tables = {layout.path: Table.load(layout, store, ends.get(layout.dims[0])) for layout in rest}
+        return cls(trimmed({**counts, **tables}, ends))
 
     def create(self, store: Store) -> None:
         for table in self.tables.values():
@@ -245,12 +248,16 @@ class State:
         )
 
 
-def trimmed(tables: Mapping[str, Table]) -> dict[str, Table]:
-    """Tables cut to the rows that are: a trial has a plan, a plan a tick, a journal row text."""
-    ends = {
+def ends_of(tables: Mapping[str, Table]) -> dict[str, int]:
+    """How many rows the axes of trials and plans have: a trial has a plan, a plan a tick."""
+    return {
         "trial": _used(tables[schema.COUNTS.path].column("plan") >= 0),
         "plan": _used(tables[schema.PLAN_COUNTS.path].column("sequence") >= 0),
     }
+
+
+def trimmed(tables: Mapping[str, Table], ends: Mapping[str, int]) -> dict[str, Table]:
+    """Tables cut to the rows that are; a journal row has text."""
     for table in tables.values():
         row = table.layout.dims[0]
         table.trim(ends[row] if row in ends else _used(table.column("json") != ""))

@@ -158,8 +158,11 @@ class Store:
     # --- arrays ---
 
     def nodes(self) -> Iterator[tuple[str, zarr.Array[Any] | zarr.Group]]:
-        """All arrays and groups by path."""
-        yield from self.root().members(max_depth=None)
+        """All arrays and groups by path; their metadata is parsed here once for all."""
+        for path, node in self.root().members(max_depth=None):
+            if isinstance(node, zarr.Array):
+                self._arrays[path] = node
+            yield path, node
 
     def members(self) -> set[str]:
         """The paths of all arrays and groups."""

@@ -118,17 +118,18 @@ class Table:
         )
 
     @classmethod
-    def load(cls, layout: Layout, store: Store) -> Table:
-        """The table as stored, with every row of the array; `trim` it to those that are."""
+    def load(cls, layout: Layout, store: Store, rows: int | None = None) -> Table:
+        """The first rows as stored, or every row of the array; `trim` it to those that are used."""
         array = store.array(layout.path)
-        return cls.of(layout, columns_of(array), np.asarray(array[:]))
+        return cls.of(layout, columns_of(array), np.asarray(array[:rows]))
 
     @classmethod
     def of(cls, layout: Layout, columns: tuple[str, ...], values: Array) -> Table:
         """A table of given rows."""
         table = cls(layout, columns)
-        table._values = np.array(values, dtype=table._values.dtype)
-        table.count = len(table._values)
+        table.count = len(values)
+        table._values = table._blank(max(len(values), layout.rows))
+        table._values[: len(values)] = values
         return table
 
     def touch(self) -> None:

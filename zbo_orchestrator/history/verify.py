@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,9 @@ import numpy as np
 import zarr
 
 from zbo_orchestrator.history import schema
-from zbo_orchestrator.history.record import Record
+from zbo_orchestrator.history.record import DamageError, Record
 from zbo_orchestrator.history.state import State
-from zbo_orchestrator.history.store import EngineError, Store, chunk_files, exists, telling
+from zbo_orchestrator.history.store import EngineError, Store, chunk_files, telling
 from zbo_orchestrator.model import Array, HistoryError, Status
 
 _SLAB_BYTES = 1 << 24
@@ -28,14 +28,18 @@ def verify(path: str | Path) -> list[str]:
     Raises `HistoryError` where there is no history of this schema at all.
     """
     place = Path(path)
-    if not exists(place):
-        raise HistoryError(f"no history at {place}")
-    problems = [*_damaged_chunks(place), *_damaged_arrays(place)]
     try:
         record = Record.read(place)
-        return [*problems, *_damaged_commits(record), *contradictions(record.tables)]
-    except HistoryError as error:
-        return [*problems, str(error)]
+    except DamageError as error:
+        return [*_damaged_chunks(place), *_damaged_arrays(place, {}), str(error)]
+    found = [*_damaged_chunks(place), *_damaged_arrays(place, _ends(record))]
+    return [*found, *_damaged_commits(record), *contradictions(record.tables)]
+
+
+def _ends(record: Record) -> dict[str, int]:
+    """How many rows of the long axes are used; nothing lies beyond."""
+    maps = record.tables[schema.PLAN_COUNTS].column("map").max(initial=-1)
+    return {"trial": len(record), "mapped_plan": int(maps) + 1}
 
 
 def sound(stored: bytes) -> bool:
@@ -51,7 +55,7 @@ def _damaged_chunks(path: Path) -> Iterator[str]:
         yield f"{len(damaged)} chunk files fail their checksum: {', '.join(damaged[:4])}"
 
 
-def _damaged_arrays(path: Path) -> Iterator[str]:
+def _damaged_arrays(path: Path, ends: Mapping[str, int]) -> Iterator[str]:
     try:
         store = Store.read(path)
         with telling("the newest commit cannot be read"):
@@ -60,15 +64,21 @@ def _damaged_arrays(path: Path) -> Iterator[str]:
         yield str(error)
         return
     for array in arrays:
-        for rows in slabs(array):
+        for rows in slabs(array, ends.get(axis_of(array), array.shape[0])):
             yield from _damaged_rows(array, rows)
 
 
-def slabs(array: zarr.Array[Any]) -> Iterator[slice]:
-    """Whole chunks of rows, some megabytes at a time."""
+def axis_of(array: zarr.Array[Any]) -> str:
+    """The name of an array's first axis."""
+    names = array.metadata.dimension_names  # type: ignore[union-attr]
+    return str(names[0]) if names else "row"
+
+
+def slabs(array: zarr.Array[Any], end: int) -> Iterator[slice]:
+    """Whole chunks of rows up to an end, some megabytes at a time."""
     row_bytes = max(1, int(np.prod(array.shape[1:])) * array.dtype.itemsize)
     rows = max(1, _SLAB_BYTES // row_bytes // array.chunks[0]) * array.chunks[0]
-    for start in range(0, array.shape[0], rows):
+    for start in range(0, end, rows):
         yield slice(start, min(start + rows, array.shape[0]))
 
 
@@ -85,9 +95,7 @@ def read(array: zarr.Array[Any], rows: slice) -> Array:
 
 
 def _named(array: zarr.Array[Any], rows: slice) -> str:
-    names = array.metadata.dimension_names  # type: ignore[union-attr]
-    axis = names[0] if names else "row"
-    last = rows.stop - 1
+    axis, last = axis_of(array), rows.stop - 1
     return f"of {axis} {rows.start}" if rows.start == last else f"of {axis} {rows.start} to {last}"
 
 
