@@ -406,6 +406,20 @@ def test_a_decoder_is_learnt_once_for_everything_that_determines_it(tmp_path: Pa
     assert len(list((cache / "decoders").glob("*.npz"))) == 5
 
 
+def test_a_decoder_is_learnt_anew_for_another_seed_of_the_same_curves(tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text("0,0.5,1\n1,0.5,0\n")
+    document = {
+        **CURVES,
+        "library": {**CURVES["library"], "steps": 3, "families": [{"use": "file", "path": "own.csv"}]},
+    }
+    CountedRecipe.lessons = 0
+    first, other = (loaded(tmp_path, f"seed={seed}", document=document).charter() for seed in (3, 4))
+    assert first.library is not None
+    assert other.library is not None
+    np.testing.assert_array_equal(first.library.values, other.library.values)
+    assert CountedRecipe.lessons == 2
+
+
 def test_a_charter_holds_the_library_its_labels_and_the_atlas(tmp_path: Path) -> None:
     charter = loaded(tmp_path, document=CURVES).charter()
     assert charter.library is not None

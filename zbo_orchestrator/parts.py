@@ -195,7 +195,7 @@ def specify(kind: Kind, section: Any, *, seed: int, folder: Path, allow_code: bo
 
 def _settle(value: Any, folder: Path) -> Any:
     """A relative path starts from the campaign file's folder."""
-    return folder / value if isinstance(value, Path) else value
+    return folder / value.expanduser() if isinstance(value, Path) else value
 
 
 Model = TypeVar("Model", bound=BaseModel)

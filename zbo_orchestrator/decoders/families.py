@@ -194,7 +194,7 @@ class File:
     name: ClassVar[str] = "file"
     independent: ClassVar[bool] = False
 
-    path: str
+    path: Path
     count: Count | None = None
     scale: Scale = "none"
     noise: Noise = 0.0
