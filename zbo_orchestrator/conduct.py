@@ -102,6 +102,8 @@ def hired(
     finally:
         if children is not None:
             children.close()
+        if scratch.is_dir() and not any(scratch.iterdir()):
+            scratch.rmdir()
 
 
 def budgeted(campaign: Campaign, path: Path, *, trials: int | None = None, add: int | None = None) -> Campaign:
