@@ -29,7 +29,14 @@ SMALL = {
     "atlas": {"grid": [20, 20]},
     "envelope": {"channels": {"field": {"lower": -1.5, "upper": 1.5}}},
     "planner": {"use": "bayesian"},
-    "executor": {"use": "ferrosim", "n": 5, "coupling": 8.0, "amplitude": 15.0, "hold_steps": 5},
+    "executor": {
+        "use": "ferrosim",
+        "n": 5,
+        "coupling": 8.0,
+        "amplitude": 15.0,
+        "hold_steps": 5,
+        "defect_strength": 0.0,
+    },
     "evaluator": {"use": "total-curl"},
 }
 """The demo's campaign in small: the same parts, a second's work."""
