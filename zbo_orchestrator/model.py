@@ -53,7 +53,7 @@ class Stopped(ExecutionError):  # noqa: N818 (an outcome more than an error)
     """The trial was asked to stop, and did."""
 
 
-class Interrupted(ExecutionError):
+class Interrupted(ExecutionError):  # noqa: N818 (likewise)
     """Its process died and the executor may not repeat a trial unasked."""
 
 
