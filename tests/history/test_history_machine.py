@@ -9,7 +9,7 @@ from pathlib import Path
 
 import annals
 import numpy as np
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -115,8 +115,10 @@ class Annals(RuleBasedStateMachine):
     def die_and_open(self, resume: bool, inside: bool) -> None:
         """Nothing is closed: what was not committed is gone, as after a kill."""
         if inside and self.repeatable:
-            self.history.transaction().__enter__()
+            transaction = self.history.transaction()
+            transaction.__enter__()
             self.history.propose(annals.plan(self.rng()))
+        self.history._commits.end("dead")
         self.history._lock.release()
         self._open(resume)
 
@@ -174,6 +176,10 @@ class Annals(RuleBasedStateMachine):
 
 
 Annals.TestCase.settings = settings(
-    max_examples=12, stateful_step_count=14, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=10,
+    stateful_step_count=12,
+    deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),  # a failure of this machine is short enough to read unshrunk
+    suppress_health_check=list(HealthCheck),
 )
 TestAnnals = Annals.TestCase

@@ -56,14 +56,13 @@ def _text(values: object) -> Array:
 def _trial_variables(record: Record) -> Variables:
     row = ("trial",)
     state = record.tables
-    seeds = {attempt["trial"]: attempt["seed"] for attempt in record.attempts}
     counts = state[schema.COUNTS]
     variables = {
         "z": xr.Variable(("trial", "latent"), record.z),
         "status": xr.Variable(row, _text(Status(int(status)).name.lower() for status in record.status)),
         "value": xr.Variable(row, record.values),
         "noise": xr.Variable(row, record.noise, {"long_name": "standard deviation of value"}),
-        "seed": xr.Variable(row, np.array([seeds.get(number, -1) for number in range(len(record))], np.int64)),
+        "seed": xr.Variable(row, _seeds(record)),
         "attempts": xr.Variable(row, counts.column("attempts").copy()),
         "plan": xr.Variable(row, record.plan_of),
         "proposed_at": xr.Variable(row, record.proposed_at, _EPOCH),
@@ -74,6 +73,14 @@ def _trial_variables(record: Record) -> Variables:
         "executed_dt": xr.Variable(row, state[schema.NUMBERS].column("executed_dt").copy()),
     }
     return variables | {f"term_{name}": xr.Variable(row, values) for name, values in record.terms.items()}
+
+
+def _seeds(record: Record) -> Array:
+    """Of each trial's last attempt, -1 where none is recorded; as text where one exceeds 63 bits."""
+    known = {attempt["trial"]: attempt["seed"] for attempt in record.attempts}
+    seeds = [known.get(number, -1) for number in range(len(record))]
+    small = max(seeds, default=0).bit_length() < 64
+    return np.array(seeds, np.int64) if small else _text(map(str, seeds))
 
 
 def _plan_variables(record: Record) -> Variables:

@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 
 from zbo_orchestrator.history import schema
 from zbo_orchestrator.history.charter import Charter, charter_from, document_of, packed_decoder, to_json
-from zbo_orchestrator.history.store import Store
+from zbo_orchestrator.history.state import State
+from zbo_orchestrator.history.store import Durability, Store, exists, sync, telling
 from zbo_orchestrator.model import Array, HistoryError
 
 _DECODER_CHUNK = 1 << 20
 _CANDIDATE_ROWS = 16384
+
+
+def found(place: Path, charter: Charter, durability: Durability) -> None:
+    """Write a whole history beside its place and move it there by one rename."""
+    if exists(place):
+        raise HistoryError(f"there is a history at {place} already")
+    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+        raise HistoryError(f"{place} exists and is not a history; wanted a free path")
+    unborn = place.with_name(f"{place.name}.unborn")
+    shutil.rmtree(unborn, ignore_errors=True)
+    store = Store.found(unborn, durability)
+    with telling(f"cannot found a history at {place}"):
+        write_charter(store, charter)
+        State.blank(charter.space.dimension).create(store)
+        store.commit("found", {"clock": 0, "proposed": [], "recorded": []})
+        unborn.replace(place)
+        if durability == "power":
+            sync(place.parent)
 
 
 def write_charter(store: Store, charter: Charter) -> None:

@@ -46,7 +46,7 @@ class Form:
         return f"[{axes}] of {np.dtype(self.dtype).name}"
 
 
-def refuse_unstorable(measurement: Measurement) -> None:
+def _refuse_unstorable(measurement: Measurement) -> None:
     for name, array in measurement.arrays.items():
         if array.dtype.kind not in "biufc" or array.dtype.char in "gG":
             raise ExecutionError(f"measured {name} is of type {array.dtype}; wanted numbers of at most 64 bits a part")
@@ -63,7 +63,7 @@ def _axes(name: str, dims: tuple[str, ...], values: Array, sizes: dict[str, int]
     return tuple(axes)
 
 
-def misfits(fixed: Mapping[str, Form], channels: list[list[str]] | None, measurement: Measurement) -> Iterator[str]:
+def _misfits(fixed: Mapping[str, Form], channels: list[list[str]] | None, measurement: Measurement) -> Iterator[str]:
     """Every way in which a measurement differs from what the first one fixed."""
     forms = {name: Form.of(measurement, name) for name in measurement.arrays}
     for name in dict.fromkeys([*fixed, *forms]):
@@ -100,7 +100,15 @@ class LargeArrays:
         dims = self._attributes(f"{schema.MEASURED}/{name}")["dims"]
         return Form(tuple(dims), tuple(array.shape[1:]), array.dtype.str)
 
-    def executed_channels(self) -> list[list[str]] | None:
+    def check(self, measurement: Measurement) -> None:
+        """Raise `ExecutionError` where a measurement cannot be stored, or differs from the fixed form."""
+        _refuse_unstorable(measurement)
+        forms = self.forms()
+        found = [] if forms is None else list(_misfits(forms, self._executed_channels(), measurement))
+        if found:
+            raise ExecutionError(f"the measurement does not fit this campaign's: {'; '.join(found)}")
+
+    def _executed_channels(self) -> list[list[str]] | None:
         if schema.EXECUTED not in self._present:
             return None
         return [list(map(str, channel)) for channel in self._attributes(schema.EXECUTED)["channels"]]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,11 +11,9 @@ import numpy as np
 import zarr
 
 from zbo_orchestrator.history import schema
-from zbo_orchestrator.history.charter import Charter
-from zbo_orchestrator.history.founding import read_charter, refuse_other_schema
-from zbo_orchestrator.history.large import LargeArrays
+from zbo_orchestrator.history.contents import Contents, commit_of_trial, read_contents
 from zbo_orchestrator.history.state import PlanRow, State
-from zbo_orchestrator.history.store import Commit, EngineError, Store, snapshots, telling
+from zbo_orchestrator.history.store import Commit, telling
 from zbo_orchestrator.history.tables import columns_of
 from zbo_orchestrator.model import (
     Array,
@@ -45,22 +43,6 @@ _ERRORS: dict[int, type[ExecutionError]] = {
     Status.INTERRUPTED: Interrupted,
     Status.TRANSIENT: TransientError,
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Contents:
-    """What a store holds, its small state in memory and its large arrays within reach."""
-
-    store: Store
-    charter: Charter
-    state: State
-    large: LargeArrays
-
-
-def contents_of(store: Store) -> Contents:
-    refuse_other_schema(store)
-    present = store.members()
-    return Contents(store, read_charter(store), State.load(store, present), LargeArrays(store, present))
 
 
 class Record:
@@ -312,74 +294,3 @@ class Record:
         """All commits up to this state, newest first."""
         with telling(f"cannot read the commits of {self.path}"):
             return list(self._store.log())
-
-
-def log(path: str | Path) -> list[Commit]:
-    """All commits of a history, newest first."""
-    store = Store.read(Path(path))
-    with telling(f"cannot read the commits of {path}"):
-        return list(store.log())
-
-
-def commit_of_trial(path: Path, trial: int) -> str:
-    """The commit in which a trial stands recorded for the first time."""
-    for commit in log(path):
-        if trial in commit.facts.get("recorded", ()):
-            return commit.id
-    raise HistoryError(f"trial {trial} is not recorded in {path}")
-
-
-class DamageError(HistoryError):
-    """What is stored cannot be read; the text names the last commit that can."""
-
-
-def read_contents(path: Path, commit: str | None = None) -> Contents:
-    return contents_at(path, lambda: Store.read(path, commit))
-
-
-def contents_at(path: Path, opened: Callable[[], Store]) -> Contents:
-    """The contents of a store; where they cannot be read, the error names the last commit that can."""
-    met = ""
-    try:
-        with telling("its tables"):
-            store = opened()
-            met = store.commit_id
-            return contents_of(store)
-    except EngineError as error:
-        good = described(last_good_commit(path, skip=met))
-        raise DamageError(f"the history at {path} is damaged ({error}); {good}") from error
-
-
-def described(good: Commit | None) -> str:
-    if good is None:
-        return "no commit in it can be read"
-    when = f"{good.time:%Y-%m-%d %H:%M:%S} UTC"
-    return f"its last good commit is {good.id} of {when} ({good.message}); `zbo repair` copies what can be read"
-
-
-def last_good_commit(path: Path, skip: str) -> Commit | None:
-    """The newest commit whose small state can be read whole."""
-    for candidate in commits_by_age(path):
-        if candidate == skip:
-            continue
-        found = _good(path, candidate)
-        if found is not None:
-            return found
-    return None
-
-
-def commits_by_age(path: Path) -> list[str]:
-    try:
-        return [commit.id for commit in log(path)]
-    except HistoryError:
-        return snapshots(path)
-
-
-def _good(path: Path, commit: str) -> Commit | None:
-    try:
-        with telling(f"cannot read commit {commit}"):
-            store = Store.read(path, commit)
-            contents_of(store)
-            return next(store.log(commit), None)
-    except HistoryError:
-        return None

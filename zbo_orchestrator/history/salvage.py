@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from zbo_orchestrator.history.record import commits_by_age
+from zbo_orchestrator.history.contents import commits_by_age
 from zbo_orchestrator.history.store import EngineError, Store, telling
 from zbo_orchestrator.history.verify import read, rows_of_chunks
 from zbo_orchestrator.model import Array, HistoryError

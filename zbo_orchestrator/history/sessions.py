@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import socket
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -27,6 +28,19 @@ _PACKAGES = (
     "zarr",
 )
 _COMPARED = ("host", "platform", "python", "cpus", "threads", "versions")
+
+
+class SessionWarning(UserWarning):
+    """A campaign goes on in other surroundings than its last session's."""
+
+
+def opening(before: Sequence[Json], width: int | None) -> dict[str, Any]:
+    """The row of a new session; warns with `SessionWarning` where it differs from the last one."""
+    now = {**surroundings(), "width": width}
+    differing = list(changes(before[-1], now)) if before else []
+    if differing:
+        warnings.warn(f"since the last session {'; '.join(differing)}", SessionWarning, stacklevel=5)
+    return now
 
 
 def surroundings() -> dict[str, Any]:

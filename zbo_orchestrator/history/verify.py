@@ -11,7 +11,8 @@ import numpy as np
 import zarr
 
 from zbo_orchestrator.history import schema
-from zbo_orchestrator.history.record import DamageError, Record
+from zbo_orchestrator.history.contents import DamageError
+from zbo_orchestrator.history.record import Record
 from zbo_orchestrator.history.state import State
 from zbo_orchestrator.history.store import EngineError, Store, chunk_files, telling
 from zbo_orchestrator.model import Array, HistoryError, Status
