@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
+import tarfile
 from pathlib import Path
 
 import annals
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 
-from zbo_orchestrator.history import History, Record, Scan, export, log, open_history, verify
+from zbo_orchestrator.history import History, Record, Scan, SessionWarning, export, log, open_history, verify
 from zbo_orchestrator.history.store import Store
-from zbo_orchestrator.model import ConfigurationError, HistoryError, Measurement, Score, Trial
+from zbo_orchestrator.model import Budget, ConfigurationError, HistoryError, Measurement, Score, Trial
 
 TRIALS = 5
 
@@ -224,5 +225,63 @@ def test_another_schema_is_refused(tmp_path: Path) -> None:
     for opening in (Record.read, History.open, verify):
         with pytest.raises(HistoryError, match="written in schema 99; this version reads schema 1"):
             opening(path)
-    History.exists(path)
-    shutil.rmtree(path)
+
+
+def test_every_array_ends_in_a_checksum(filled: tuple[Path, list[Trial]]) -> None:
+    arrays = [node for _, node in Store.read(filled[0]).nodes() if isinstance(node, zarr.Array)]
+    assert len(arrays) > 15
+    assert {type(array.compressors[-1]).__name__ for array in arrays} == {"Crc32cCodec"}
+
+
+FIXTURE = Path(__file__).parent / "fixtures" / "schema-1"
+
+
+@pytest.fixture
+def first_schema(tmp_path: Path) -> Path:
+    with tarfile.open(FIXTURE / "history.tar.gz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    return tmp_path / "history"
+
+
+def plain(values: np.ndarray) -> list[object]:
+    return (np.stack([values.real, values.imag], axis=-1) if values.dtype.kind == "c" else values).tolist()
+
+
+def test_a_history_of_schema_1_stays_readable(first_schema: Path) -> None:
+    wanted = json.loads((FIXTURE / "expected.json").read_text())
+    record = Record.read(first_schema)
+    assert (record.name, record.state, record.stop_reason) == ("renamed", "finished", "long enough")
+    assert (record.budget.total, record.goal.maximize) == (30, True)
+    assert record.charter.identity == annals.IDENTITY
+    annals.same(record.charter.decoder["weights"], annals.charter().decoder["weights"])
+    annals.same(record.charter.space.margins, annals.space().margins)
+    for plan, row in zip(record.plans, wanted["plans"], strict=True):
+        assert (plan.z.tolist(), list(plan.reasons), plan.memory) == (row["z"], row["reasons"], row["memory"])
+        assert {name: values.tolist() for name, values in record.maps(plan.number).items()} == row["maps"]
+    for trial, row in zip(record.trials(), wanted["trials"], strict=True):
+        assert (trial.number, trial.status.name) == (row["number"], row["status"])
+        assert trial.trajectory.values.tolist() == row["trajectory"]
+        assert [attempt.seed for attempt in trial.attempts] == row["seeds"]
+        if trial.measurement is None:
+            assert str(trial.outcome) == row["error"]
+            continue
+        assert (trial.outcome.value, trial.outcome.noise) == (row["value"], row["noise"])
+        assert trial.outcome.terms == row["terms"]
+        assert {name: plain(values) for name, values in trial.measurement.arrays.items()} == row["arrays"]
+        assert {name: list(dims) for name, dims in trial.measurement.dims.items()} == row["dims"]
+        assert trial.measurement.executed.values.tolist() == row["executed"]
+    assert verify(first_schema) == []
+
+
+def test_a_history_of_schema_1_goes_on(first_schema: Path) -> None:
+    rng = np.random.default_rng(0)
+    with History.open(first_schema) as history:
+        with pytest.warns(SessionWarning, match="host was then"):
+            history.resume(annals.IDENTITY, budget=Budget(4, 40))
+        assert history.state == "running"
+        (proposal,) = history.waiting()
+        written = annals.trial(proposal, rng)
+        history.record(written)
+        history.propose(annals.plan(rng))
+    annals.assert_same_trial(Record.read(first_schema).trial(2), written)
+    assert open_history(first_schema).sizes["trial"] == 4
