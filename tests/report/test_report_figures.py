@@ -21,7 +21,7 @@ from zbo_orchestrator.report.explorer import MISSING, keep, known_from, pack
 from zbo_orchestrator.report.findings import Best, Measured
 from zbo_orchestrator.report.grid import grid_of
 from zbo_orchestrator.report.measured import picture
-from zbo_orchestrator.report.pictures import draw, words
+from zbo_orchestrator.report.pictures import draw, drawn_pictures, told_pictures, words
 from zbo_orchestrator.report.posterior import bounds_of
 from zbo_orchestrator.report.rendering import drawing, svg
 from zbo_orchestrator.report.summary import headline, rows, tiles
@@ -176,9 +176,25 @@ def test_a_series_as_long_as_the_trajectory_is_also_drawn_against_what_was_appli
         for steps in (30, 40, 45):
             values = np.random.default_rng(2).normal(size=steps)
             panels[steps] = len(draw(picture(Measured("response", values, ("step",))), best).axes)
-        follows = draw(picture(Measured("drive", executed.values[:, 0] * 150, ("step",))), best)
     assert panels == {30: 1, 40: 2, 45: 2}
-    assert len(follows.axes) == 1
+
+
+def test_a_series_that_only_follows_what_was_applied_is_told_not_drawn() -> None:
+    plain = findings(modelled=False)
+    assert plain.best is not None
+    assert plain.best.executed is not None
+    drive = np.stack([plain.best.executed.values[:, 0] * 150, np.zeros(300)], axis=1)
+    noisy = drive + np.random.default_rng(0).normal(size=drive.shape)
+    measured = (
+        Measured("drive", drive, ("step", "component"), "Ec"),
+        Measured("readout", noisy, ("step", "component")),
+    )
+    subject = replace(plain, best=replace(plain.best, measured=measured))
+    with drawing():
+        assert [what.measured.name for what, _ in drawn_pictures(subject)] == ["readout"]
+    ((name, text),) = told_pictures(subject)
+    assert name == "drive"
+    assert text.startswith("follows what was applied, from ")
 
 
 def test_directions_differ_also_to_colour_blind_eyes() -> None:

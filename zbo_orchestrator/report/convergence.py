@@ -65,7 +65,8 @@ def _points(axes: Axes, findings: Findings, rows: Array, colour: str, label: str
     noise = np.nan_to_num(trials.noise[rows])
     if noise.any():
         axes.errorbar(trials.number[rows], trials.value[rows], noise, fmt="none", ecolor=colour, alpha=0.5, lw=0.8)
-    axes.scatter(trials.number[rows], trials.value[rows], s=16, color=colour, linewidths=0, label=label, zorder=3)
+    size = palette.dot(16, len(trials))
+    axes.scatter(trials.number[rows], trials.value[rows], s=size, color=colour, linewidths=0, label=label, zorder=3)
 
 
 def _failures(axes: Axes, findings: Findings) -> None:

@@ -81,7 +81,7 @@ def mark_trials(axes: Axes, findings: Findings, i: int, j: int, edge: str = pale
         trials.z[order, j],
         c=trials.value[order],
         cmap=palette.score_map(findings.goal),
-        s=30,
+        s=palette.dot(30, len(scored)),
         edgecolors=edge,
         linewidths=0.6,
         zorder=4,

@@ -19,6 +19,7 @@ from zbo_orchestrator.report.summary import headline, rows, tiles
 
 def page(findings: Findings, exhibits: Sequence[Exhibit]) -> str:
     """The whole report as HTML; everything that comes from the history is escaped."""
+    data = explorer(findings)
     environment = Environment(
         loader=PackageLoader("zbo_orchestrator.report", ""),
         autoescape=True,
@@ -43,7 +44,8 @@ def page(findings: Findings, exhibits: Sequence[Exhibit]) -> str:
         retried=bool((findings.trials.attempts > 1).any()),
         seeded=len({seed for seed in findings.trials.seed if seed is not None}) > 1,
         troubled=any(findings.trials.error),
-        explorer=_embedded(explorer(findings)),
+        explorer=_embedded(data),
+        left_out=0 if data is None else data["total"] - len(data["plans"]),
         document=json.dumps(findings.document, indent=2, ensure_ascii=False),
     )
 

@@ -74,6 +74,11 @@ def series(index: int) -> str:
     return SERIES[index % len(SERIES)]
 
 
+def dot(area: float, count: int) -> float:
+    """The area of one of many dots: as wished for up to 150, then smaller, so that they do not merge."""
+    return float(area * max(0.2, min(1.0, (150 / max(count, 1)) ** 0.5)))
+
+
 def score_map(goal: Goal) -> Colormap:
     """Viridis with its bright end on the better side."""
     return colormaps["viridis" if goal.maximize else "viridis_r"]

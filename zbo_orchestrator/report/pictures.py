@@ -17,6 +17,8 @@ from zbo_orchestrator.report.findings import Best, Findings, Measured
 from zbo_orchestrator.report.measured import Picture, picture
 from zbo_orchestrator.report.wording import axis, counted, number
 
+ORDER = ("vectors", "image", "series", "vector frames", "frames")
+"""The kinds that are drawn, first to last."""
 FRAMES = 6
 ARROWS, ARROWS_SMALL = 24, 12
 """Arrows along each axis of a vector field at most; and where it is one frame of many."""
@@ -26,23 +28,22 @@ LINES = 6
 
 
 def drawn_pictures(findings: Findings) -> list[tuple[Picture, Figure]]:
-    """Every measured array of the best trial that can be drawn, vector fields and images first."""
-    if findings.best is None:
+    """Every measured array of the best trial that is worth drawing, vector fields and images first."""
+    best = findings.best
+    if best is None:
         return []
-    order = ("vectors", "image", "series", "vector frames", "frames")
-    pictures = [each for each in map(picture, findings.best.measured) if each.kind in order]
-    drawn = [(each, draw(each, findings.best)) for each in pictures]
-    return sorted(drawn, key=lambda pair: (order.index(pair[0].kind), -pair[1].get_figwidth()))
+    pictures = [each for each in map(picture, best.measured) if each.kind in ORDER and not _follows(each, best)]
+    drawn = [(each, draw(each, best)) for each in pictures]
+    return sorted(drawn, key=lambda pair: (ORDER.index(pair[0].kind), -pair[1].get_figwidth()))
 
 
 def told_pictures(findings: Findings) -> list[tuple[str, str]]:
-    """Name and text of what is told rather than drawn: numbers, text, arrays too large or too deep."""
-    if findings.best is None:
+    """Name and text of what is told rather than drawn: numbers, text, axes, what was applied, what is too large."""
+    best = findings.best
+    if best is None:
         return []
-    pictures = map(picture, findings.best.measured)
-    return [
-        (_name(each.measured), _told(each)) for each in pictures if each.kind in {"number", "text", "axis", "described"}
-    ]
+    pictures = [each for each in map(picture, best.measured) if each.kind not in ORDER or _follows(each, best)]
+    return [(_name(each.measured), _told(each)) for each in pictures]
 
 
 def draw(what: Picture, best: Best) -> Figure:
@@ -82,6 +83,9 @@ def _told(what: Picture) -> str:
     if what.kind == "axis":
         first, last = (number(float(value)) for value in what.values[[0, -1]])
         return f"{first} to {last} {what.measured.unit}".rstrip() + f" in {counted(len(what.values), 'even step')}"
+    if what.kind == "series":
+        low, high = (number(float(end)) for end in (np.nanmin(what.values), np.nanmax(what.values)))
+        return f"follows what was applied, from {low} to {high} {what.measured.unit}".rstrip()
     if what.kind == "text":
         each = np.asarray(what.values).ravel()[:20]
         return ", ".join(number(float(value)) if each.dtype.kind == "f" else str(value) for value in each)
@@ -94,8 +98,8 @@ def _told(what: Picture) -> str:
 def _series(what: Picture, best: Best) -> Figure:
     """Lines over their axis; where that is the trajectory's own, also against what was applied."""
     applied = _applied(what.values.shape[1], best)
-    if applied is None or _follows(what.values, applied):
-        return _one_panel(what, applied)
+    if applied is None:
+        return _one_panel(what)
     figure, ((left, right),) = palette.sheet(7.2, 3.1, 1, 2, palette.Margins(across=0.2), sharey=True)
     _lines(palette.dress(left, x="time", y=_label(what)), applied.time, what)
     channel = applied.channels[0]
@@ -105,19 +109,21 @@ def _series(what: Picture, best: Best) -> Figure:
     return figure
 
 
-def _one_panel(what: Picture, applied: Trajectory | None) -> Figure:
+def _one_panel(what: Picture) -> Figure:
     figure, ((axes,),) = palette.sheet(3.4, 2.9)
-    along, name = (np.arange(what.values.shape[1]), axis(what.dims[1])) if applied is None else (applied.time, "time")
-    _lines(palette.dress(axes, x=name, y=_label(what)), along, what)
+    _lines(palette.dress(axes, x=axis(what.dims[1]), y=_label(what)), np.arange(what.values.shape[1]), what)
     if len(what.values) > 1:
         palette.legend_above(axes, columns=3)
     return figure
 
 
-def _follows(lines: Array, applied: Trajectory) -> bool:
-    """Every line is a constant, or the first channel times a factor: against that channel nothing is to be seen."""
+def _follows(what: Picture, best: Best) -> bool:
+    """Every line is a constant, or the first channel as it was applied times a factor: nothing new to be seen."""
+    applied = _applied(what.values.shape[1], best) if what.kind == "series" else None
+    if applied is None:
+        return False
     channel = applied.values[:, 0] - applied.values[:, 0].mean()
-    moving = lines - lines.mean(axis=1, keepdims=True)
+    moving = what.values - what.values.mean(axis=1, keepdims=True)
     factors = moving @ channel / max(float(channel @ channel), np.finfo(float).tiny)
     return bool(np.allclose(moving, factors[:, None] * channel, atol=1e-6 * float(np.abs(moving).max())))
 
