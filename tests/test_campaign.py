@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from lab import CURVES, DIRECT, CountedRecipe, Fussy, written
 
 from zbo_orchestrator.campaign import Campaign, load, rebuild
-from zbo_orchestrator.document import override, parse, shipped
+from zbo_orchestrator.campaign.document import override, parse, shipped
+from zbo_orchestrator.campaign.parts import find, installed
+from zbo_orchestrator.campaign.schema import schema
 from zbo_orchestrator.history import History, Record
 from zbo_orchestrator.model import Budget, ConfigurationError, Goal, HistoryError, Plan, Status
-from zbo_orchestrator.parts import find, installed
-from zbo_orchestrator.schema import schema
 
 
 @pytest.fixture(autouse=True)

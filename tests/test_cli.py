@@ -19,10 +19,10 @@ from lab import DIRECT, Hill, written
 from zbo_orchestrator import survey
 from zbo_orchestrator.campaign import load
 from zbo_orchestrator.cli import main
+from zbo_orchestrator.cli.terminal import plot, sparkline
 from zbo_orchestrator.history import History, Record
 from zbo_orchestrator.model import Channel, Status, Trajectory
 from zbo_orchestrator.planners import baselines
-from zbo_orchestrator.terminal import plot, sparkline
 
 ZBO = [sys.executable, "-m", "zbo_orchestrator.cli"]
 BARE = ["--without-prefect", "--no-report", "--allow-code"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zbo_orchestrator.cli_options import CampaignArgument, CodeOption, HistoryOption, SetOption
+from zbo_orchestrator.cli.options import CampaignArgument, CodeOption, HistoryOption, SetOption
 
 if TYPE_CHECKING:
     from zbo_orchestrator.campaign import Campaign
@@ -63,8 +63,8 @@ def _described(campaign: Campaign) -> list[str]:
 def _certificate(campaign: Campaign) -> str:
     from rich.console import Console
 
+    from zbo_orchestrator.cli.terminal import Best, Screen
     from zbo_orchestrator.decoders.atlas import certificate
-    from zbo_orchestrator.terminal import Best, Screen
 
     with Screen(Console(stderr=True), Best(campaign.goal)) as screen:
         return certificate(campaign.charter(screen.training).space)
@@ -87,9 +87,9 @@ def scan(
     from rich.console import Console
 
     from zbo_orchestrator.campaign import load
+    from zbo_orchestrator.cli.terminal import Best, Screen
     from zbo_orchestrator.conduct import history_path
     from zbo_orchestrator.survey import difficulty, lines, survey
-    from zbo_orchestrator.terminal import Best, Screen
 
     loaded = load(campaign, overrides or [], allow_code=allow_code)
     path = history_path(loaded, history)
@@ -114,7 +114,7 @@ def parts(
     zbo parts planners
     zbo parts bayesian
     """
-    from zbo_orchestrator.catalogue import catalogue
+    from zbo_orchestrator.campaign.catalogue import catalogue
 
     for line in catalogue(about):
         typer.echo(line)
@@ -129,6 +129,6 @@ def schema() -> None:
     zbo schema > campaign.schema.json
     and in the file's first line, for editors:  # yaml-language-server: $schema=campaign.schema.json
     """
-    from zbo_orchestrator.schema import schema as describe
+    from zbo_orchestrator.campaign.schema import schema as describe
 
     typer.echo(json.dumps(describe(), indent=2, ensure_ascii=False))

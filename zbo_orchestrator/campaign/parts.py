@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar, get_args, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 
-from zbo_orchestrator.complaints import Problem, brief, complaints, meant
+from zbo_orchestrator.campaign.complaints import Problem, brief, complaints, meant
 from zbo_orchestrator.model import ConfigurationError
 
 Kind = Literal["families", "decoders", "planners", "executors", "evaluators"]

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from zbo_orchestrator.cli.terminal import sparkline
 from zbo_orchestrator.history import Record
 from zbo_orchestrator.model import Status
-from zbo_orchestrator.terminal import sparkline
 
 
 def summarize(path: Path) -> dict[str, Any]:

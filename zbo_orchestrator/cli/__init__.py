@@ -16,9 +16,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from zbo_orchestrator import cli_campaigns as campaigns
-from zbo_orchestrator import cli_histories as histories
-from zbo_orchestrator.cli_run import run
+from zbo_orchestrator.cli import campaigns, histories
+from zbo_orchestrator.cli.run import run
 from zbo_orchestrator.model import ConfigurationError, FatalError, HistoryError, ZboError
 
 DONE, FAILED, CONFIGURATION, HISTORY, FATAL = 0, 1, 2, 3, 4
@@ -104,7 +103,3 @@ def _quieten() -> None:
     handler.setFormatter(logging.Formatter("zbo: %(message)s"))
     logging.getLogger("zbo_orchestrator").handlers[:] = [handler]
     warnings.formatwarning = lambda message, *_, **__: f"zbo: {message}\n"
-
-
-if __name__ == "__main__":
-    main()

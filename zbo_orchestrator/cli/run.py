@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from zbo_orchestrator.cli_options import CampaignArgument, CodeOption, HistoryOption, SetOption
+from zbo_orchestrator.cli.options import CampaignArgument, CodeOption, HistoryOption, SetOption
 
 if TYPE_CHECKING:
     from zbo_orchestrator.campaign import Campaign
-    from zbo_orchestrator.terminal import Screen
+    from zbo_orchestrator.cli.terminal import Screen
 
 
 def run(
@@ -95,8 +95,8 @@ def _conduct(
     """Run trials while a screen shows them; through Prefect if there is a `flow` (file, overrides, allow_code)."""
     from rich.console import Console
 
+    from zbo_orchestrator.cli.terminal import Best, Screen
     from zbo_orchestrator.conduct import conduct
-    from zbo_orchestrator.terminal import Best, Screen
 
     with Screen(Console(), Best(campaign.goal)) as screen:
         if flow is None:
@@ -155,9 +155,9 @@ def _refuse_early(campaign: Campaign, path: Path) -> None:
 
 def _tell(path: Path, *, draw: bool) -> None:
     """The best trajectory, its score, and where everything is."""
+    from zbo_orchestrator.cli.summary import lines, summarize
+    from zbo_orchestrator.cli.terminal import plot
     from zbo_orchestrator.history import Record
-    from zbo_orchestrator.summary import lines, summarize
-    from zbo_orchestrator.terminal import plot
 
     summary = summarize(path)
     if (best := summary["best"]) is not None:

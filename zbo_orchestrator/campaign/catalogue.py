@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from zbo_orchestrator.complaints import meant
-from zbo_orchestrator.document import parse, shipped
+from zbo_orchestrator.campaign.complaints import meant
+from zbo_orchestrator.campaign.document import parse, shipped
+from zbo_orchestrator.campaign.parts import KINDS, Kind, find, installed, options
 from zbo_orchestrator.model import ConfigurationError
-from zbo_orchestrator.parts import KINDS, Kind, find, installed, options
 
 
 def catalogue(about: str = "") -> Iterator[str]:

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from zbo_orchestrator.campaign import SECTIONS
+from zbo_orchestrator.campaign.loading import SECTIONS
+from zbo_orchestrator.campaign.parts import Kind, find, installed, options
+from zbo_orchestrator.campaign.settings import CampaignFile
 from zbo_orchestrator.model import ConfigurationError
-from zbo_orchestrator.parts import Kind, find, installed, options
-from zbo_orchestrator.settings import CampaignFile
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 CODE = {

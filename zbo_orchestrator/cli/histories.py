@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from zbo_orchestrator.cli_options import CodeOption, HistoryArgument, SetOption
+from zbo_orchestrator.cli.options import CodeOption, HistoryArgument, SetOption
 
 
 def show(
@@ -30,7 +30,7 @@ def show(
     zbo show histories/ferrosim-curl
     zbo show histories/ferrosim-curl --json | jq .best
     """
-    from zbo_orchestrator.summary import lines, summarize
+    from zbo_orchestrator.cli.summary import lines, summarize
 
     summary = summarize(history)
     for line in [json.dumps(summary, indent=2, ensure_ascii=False)] if as_json else lines(summary):
@@ -115,8 +115,8 @@ def _replayed(history: Path, *, allow_code: bool) -> list[str]:
 
     from zbo_orchestrator.audit import replay
     from zbo_orchestrator.campaign import rebuild
+    from zbo_orchestrator.cli.terminal import Best, Screen
     from zbo_orchestrator.history import Record
-    from zbo_orchestrator.terminal import Best, Screen
 
     record = Record.read(history)
     campaign = rebuild(record.charter.campaign, allow_code=allow_code)
@@ -185,7 +185,7 @@ def rescore(
     """
     from zbo_orchestrator.audit import rescore as score
     from zbo_orchestrator.campaign import part
-    from zbo_orchestrator.document import override
+    from zbo_orchestrator.campaign.document import override
     from zbo_orchestrator.history import Record
 
     record = Record.read(history)

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Len
 from pydantic import BaseModel, FiniteFloat, StringConstraints
 
-from zbo_orchestrator.complaints import Problem, brief, meant
+from zbo_orchestrator.campaign.complaints import Problem, brief, meant
+from zbo_orchestrator.campaign.parts import STRICT
 from zbo_orchestrator.envelope import Envelope, Limits
 from zbo_orchestrator.model import Budget, Channel, Goal
-from zbo_orchestrator.parts import STRICT
 
 Pair = tuple[FiniteFloat, FiniteFloat]
 Seed = Annotated[int, Ge(0), Le(2**32 - 1)]

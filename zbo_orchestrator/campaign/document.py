@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from zbo_orchestrator.complaints import brief, meant
+from zbo_orchestrator.campaign.complaints import brief, meant
 from zbo_orchestrator.model import ConfigurationError
 
 CAMPAIGNS = "zbo_campaigns"
