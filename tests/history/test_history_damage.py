@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from zbo_orchestrator.history import History, Record, log, open_history, repair, verify
+from zbo_orchestrator.history.contents import first_that
 from zbo_orchestrator.history.mending import mend
 from zbo_orchestrator.history.state import State
 from zbo_orchestrator.history.store import Store
@@ -182,6 +183,15 @@ def test_repair_without_a_founding_document(damaged: Path, tmp_path: Path) -> No
     with pytest.raises(HistoryError, match="founding document"):
         repair(damaged, tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 8, 13, 100])
+def test_the_first_commit_that_works_is_found_in_few_tries(count: int) -> None:
+    for first in range(count + 1):
+        tried = []
+        found = first_that(count, lambda age, first=first, tried=tried: tried.append(age) is None and age >= first)
+        assert found == (first if first < count else None)
+        assert len(tried) <= 2 * count.bit_length() + 2
 
 
 # --- what cannot be true ---

@@ -75,20 +75,31 @@ def described(good: Commit | None) -> str:
 
 def last_good_commit(path: Path, skip: str) -> Commit | None:
     """The newest commit whose small state can be read whole."""
-    for candidate in commits_by_age(path):
-        if candidate == skip:
-            continue
-        found = _good(path, candidate)
-        if found is not None:
-            return found
-    return None
+    commits = [commit for commit in commits_by_age(path) if commit != skip]
+    newest = first_that(len(commits), lambda age: _good(path, commits[age]) is not None)
+    return None if newest is None else _good(path, commits[newest])
+
+
+def first_that(count: int, works: Callable[[int], bool]) -> int | None:
+    """The first of so many that works, in few tries: a damaged file spoils an unbroken run of the newest commits."""
+    bad, at = -1, 0
+    while at < count and not works(at):
+        bad, at = at, 2 * at + 1
+    if at >= count:
+        if bad == count - 1 or not works(count - 1):
+            return None
+        at = count - 1
+    while at - bad > 1:
+        middle = (bad + at) // 2
+        bad, at = (bad, middle) if works(middle) else (middle, at)
+    return at
 
 
 def commits_by_age(path: Path) -> list[str]:
     try:
         return [commit.id for commit in log(path)]
     except HistoryError:
-        return snapshots(path)
+        return snapshots(path)[:-1]  # the oldest is the empty one that every repository begins with
 
 
 def _good(path: Path, commit: str) -> Commit | None:

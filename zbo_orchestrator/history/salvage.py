@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
 
-from zbo_orchestrator.history.contents import commits_by_age
+from zbo_orchestrator.history import schema
+from zbo_orchestrator.history.contents import commits_by_age, first_that
 from zbo_orchestrator.history.store import EngineError, Store, telling
 from zbo_orchestrator.history.verify import read, rows_of_chunks
 from zbo_orchestrator.model import Array, HistoryError
@@ -22,28 +24,21 @@ class Wreck:
 
     path: Path
     lost: list[str] = field(default_factory=list)
-    _opened: dict[str, Store | None] = field(default_factory=dict)
+    _opened: dict[int, Store | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._commits = commits_by_age(self.path)
 
-    def stores(self) -> Iterator[Store]:
-        """Every commit that can be opened."""
-        for commit in self._commits:
-            store = self._open(commit)
-            if store is not None:
-                yield store
-
-    def _open(self, commit: str) -> Store | None:
-        if commit not in self._opened:
-            self._opened[commit] = self._tried(commit)
-        return self._opened[commit]
+    def _open(self, age: int) -> Store | None:
+        if age not in self._opened:
+            self._opened[age] = self._tried(self._commits[age])
+        return self._opened[age]
 
     def _tried(self, commit: str) -> Store | None:
         try:
             store = Store.read(self.path, commit)
             with telling(f"commit {commit}"):
-                return store if "charter" in store.members() else None
+                return store if schema.DOCUMENT.split("/")[0] in store.root() else None
         except EngineError as error:
             self.lost.append(f"commit {commit}: {error}")
             return None
@@ -51,23 +46,39 @@ class Wreck:
     @property
     def newest(self) -> Store:
         """The newest commit whose list of arrays can be read."""
-        for store in self.stores():
-            return store
-        raise HistoryError(f"no commit of {self.path} can be read: nothing to repair from")
+        age = self._newest_age
+        store = None if age is None else self._open(age)
+        if store is None:
+            raise HistoryError(f"no commit of {self.path} can be read: nothing to repair from")
+        return store
+
+    @cached_property
+    def _newest_age(self) -> int | None:
+        return first_that(len(self._commits), lambda age: self._open(age) is not None)
 
     def rows(self, path: str, rows: slice) -> tuple[Array | None, bool]:
         """Rows of one array as of the newest commit that can give them, and whether that is the newest commit."""
         shape = (rows.stop - rows.start, *self.newest.array(path).shape[1:])
-        for age, store in enumerate(self.stores()):
-            try:
-                with telling(path):
-                    array = store.array(path)
-                values = read(array, rows)
-            except EngineError:  # an older commit is tried; the caller notes the loss where none has it
-                continue
-            unwritten = age > 0 and is_blank(values, array)
-            return (None, False) if unwritten else (_fitted(values, shape, array), age == 0)
-        return None, False
+        age = first_that(len(self._commits), lambda age: self._read(age, path, rows) is not None)
+        found = None if age is None else self._read(age, path, rows)
+        if found is None:
+            return None, False
+        values, array = found
+        unwritten = age != self._newest_age and is_blank(values, array)
+        return (None, False) if unwritten else (_fitted(values, shape, array), age == self._newest_age)
+
+    def _read(self, age: int, path: str, rows: slice) -> tuple[Array, zarr.Array[Any]] | None:
+        store = self._open(age)
+        if store is None:
+            return None
+        try:
+            with telling(path):
+                array = store.array(path)
+            return read(array, rows), array
+        except EngineError as error:  # an older commit is tried; the caller notes the loss where none has it
+            not_yet = isinstance(error.__cause__, FileNotFoundError)
+            whole = self.newest.array(path)
+            return (np.empty((0, *whole.shape[1:]), whole.dtype), whole) if not_yet and age else None
 
     def blocks(self, path: str, end: int | None = None) -> Iterator[tuple[slice, Array | None, bool]]:
         """An array up to an end, chunk by chunk: rows, values (None where no commit has any), whether the newest."""

@@ -124,7 +124,7 @@ def _damaged_commits(record: Record) -> Iterator[str]:
     for commit in commits:
         try:
             with telling(f"commit {commit.id} ({commit.message}) cannot be read"):
-                Store.read(record.path, commit.id).members()
+                Store.read(record.path, commit.id).root()
         except HistoryError as error:
             yield str(error)
 
