@@ -176,8 +176,8 @@ def write_on_a_full_disk(path: str, limit: int, said: Connection) -> None:
         said.send((history.commit, errors))
 
 
-@pytest.mark.parametrize("limit", [0, 200, 1000])
-def test_a_full_disk_is_told_in_one_line_and_loses_nothing(tmp_path: Path, limit: int) -> None:
+@pytest.mark.parametrize(("limit", "then"), [(0, "cannot write"), (600, "cannot write"), (2000, "a commit failed")])
+def test_a_full_disk_is_told_in_one_line_and_loses_nothing(tmp_path: Path, limit: int, then: str) -> None:
     path = tmp_path / "history"
     written = annals.filled(path, 2)
     said, told = SPAWN.Pipe(duplex=False)
@@ -192,6 +192,7 @@ def test_a_full_disk_is_told_in_one_line_and_loses_nothing(tmp_path: Path, limit
     assert f"its last good commit is {last_good}" in errors[0]
     assert "cannot write to the history" in errors[0]
     assert "open the history again" in errors[1]
+    assert then in errors[1]
     assert Record.read(path).commit == last_good
     annals.assert_holds(Record.read(path), written)
     with History.open(path) as history:  # there is room again
