@@ -18,7 +18,7 @@ from conftest import assert_equal_histories
 
 from zbo_orchestrator.campaign import load
 from zbo_orchestrator.conduct import Watcher, conduct
-from zbo_orchestrator.history import History, Record, verify
+from zbo_orchestrator.history import Record, verify
 
 LEARNT = {"use": "vae", "epochs": 12, "hidden": [32, 32]}
 
@@ -38,27 +38,41 @@ def campaign(file: Path, history: Path, cache: Path) -> None:
     conduct(load(file), history, Watcher())
 
 
+def commits(history: Path) -> int:
+    """How many a process has made so far, seen from outside."""
+    snapshots = history / "snapshots"
+    return len(list(snapshots.iterdir())) if snapshots.exists() else 0
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_campaign_killed_at_random_moments_equals_one_that_was_not(
     warm: ForkServerContext, campaign_file: Callable[..., Path], tmp_path: Path, seed: int
 ) -> None:
     file = campaign_file(decoder=LEARNT)
     history, moments = tmp_path / "killed", random.Random(seed)
-    start = time.monotonic()
-    campaign(file, tmp_path / "straight", tmp_path / "one cache")
-    whole = time.monotonic() - start
-    kills = {"set-up": 0, "running": 0}
-    for kill in range(40):
+
+    def killed(ready: Callable[[], bool], delay: float) -> bool:
+        """Start the campaign, and kill it at a random moment within `delay` seconds of being ready."""
         process = warm.Process(target=campaign, args=(file, history, tmp_path / "another cache"))
         process.start()
-        process.join(None if kill >= 12 else moments.uniform(0.02, 1.0) * whole)
-        if process.exitcode == 0:
-            break
-        assert process.exitcode is None, "it ended by itself, with an error"
-        kills["running" if History.exists(history) else "set-up"] += 1
+        while not ready() and process.is_alive():
+            time.sleep(0.001)
+        process.join(moments.uniform(0, delay))
+        survived = process.exitcode is None
         process.kill()
         process.join()
-    assert sum(kills.values()) >= 2, "the test itself was too slow to kill anything"
+        assert survived or process.exitcode == 0, "it ended by itself, with an error"
+        return survived
+
+    kills = [killed(lambda: True, 2.0) for _ in range(3)]
+    while not commits(history):
+        killed(lambda: commits(history) > 0, 0.2)
+    for more in (1, 2, 3):
+        seen = commits(history)
+        kills.append(killed(lambda seen=seen, more=more: commits(history) >= seen + more, 0.1))
+    assert sum(kills) >= 4, "hardly anything was killed"
+    campaign(file, history, tmp_path / "another cache")
+    campaign(file, tmp_path / "straight", tmp_path / "one cache")
     assert verify(history) == []
     assert_equal_histories(tmp_path / "straight", history)
 
