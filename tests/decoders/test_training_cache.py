@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zbo_orchestrator.decoders.training import cache_folder, cached, fingerprint
+from zbo_orchestrator.decoders.training import cached, fingerprint
 from zbo_orchestrator.model import Array
 
 ARRAYS = {"weight": np.arange(6.0).reshape(2, 3), "names": np.array(["field", "µ"]), "dt": np.array(0.5)}
@@ -113,8 +113,3 @@ def test_the_fingerprint_sees_names_types_shapes_and_values() -> None:
     ]
     assert len({fingerprint(arrays) for arrays in [base, *others]}) == 5
     assert fingerprint({"a": np.ones(1), "b": np.ones(2)}) == fingerprint({"b": np.ones(2), "a": np.ones(1)})
-
-
-def test_the_folder_is_the_users_own() -> None:
-    assert cache_folder().is_absolute()
-    assert "zbo-orchestrator" in cache_folder().parts

@@ -1,4 +1,4 @@
-"""The per-user cache of what decoders learned: plain arrays in one file, written whole or not at all."""
+"""A cache of what decoders learned: plain arrays in one file, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from tempfile import NamedTemporaryFile
 from zipfile import BadZipFile
 
 import numpy as np
-from platformdirs import user_cache_path
 
 from zbo_orchestrator.model import Array
 
@@ -19,11 +18,6 @@ log = logging.getLogger(__name__)
 
 _SEAL = "sha256"
 """Name of the array in a cache file that seals the others."""
-
-
-def cache_folder() -> Path:
-    """Where decoders of this user are kept, outside all histories."""
-    return user_cache_path("zbo-orchestrator") / "decoders"
 
 
 def fingerprint(arrays: Mapping[str, Array]) -> str:
