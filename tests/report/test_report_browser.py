@@ -17,7 +17,7 @@ from zbo_orchestrator.report.page import page
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update "
-    "--disable-sync --disable-quic --window-size=1200,900 --virtual-time-budget=2000 --dump-dom"
+    "--disable-sync --disable-quic --window-size=1200,900 --dump-dom"
 )
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs a Chromium to run the page's script")
 
@@ -35,23 +35,21 @@ const painted = (canvas) => {
   return colours.size;
 };
 const canvases = () => [...document.querySelectorAll("#panels canvas")];
-requestAnimationFrame(() => requestAnimationFrame(() => {
-  seen.opened = text("plan-name");
-  seen.painted = canvases().map(painted);
-  seen.labels = canvases().map((each) => each.getAttribute("aria-label"));
-  const slider = document.getElementById("plan");
-  slider.value = 3; slider.dispatchEvent(new Event("input"));
-  seen.slid = text("plan-name"); seen.reason = text("plan-reason"); seen.spoken = slider.getAttribute("aria-valuetext");
-  document.querySelector('[data-step="1"]').click();
-  seen.stepped = text("plan-name");
-  const heads = document.querySelectorAll("#table thead button");
-  heads[3].click(); seen.rising = column(3);
-  heads[3].click(); seen.falling = column(3);
-  const paper = () => getComputedStyle(document.documentElement).getPropertyValue("--paper").trim();
-  const before = paper(); document.getElementById("theme").click(); seen.papers = [before, paper()];
-  const note = document.createElement("script"); note.type = "application/json"; note.id = "seen";
-  note.textContent = JSON.stringify(seen); document.body.append(note);
-}));
+seen.opened = text("plan-name");
+seen.painted = canvases().map(painted);
+seen.labels = canvases().map((each) => each.getAttribute("aria-label"));
+const slider = document.getElementById("plan");
+slider.value = 3; slider.dispatchEvent(new Event("input"));
+seen.slid = text("plan-name"); seen.reason = text("plan-reason"); seen.spoken = slider.getAttribute("aria-valuetext");
+document.querySelector('[data-step="1"]').click();
+seen.stepped = text("plan-name");
+const heads = document.querySelectorAll("#table thead button");
+heads[3].click(); seen.rising = column(3);
+heads[3].click(); seen.falling = column(3);
+const paper = () => getComputedStyle(document.documentElement).getPropertyValue("--paper").trim();
+const before = paper(); document.getElementById("theme").click(); seen.papers = [before, paper()];
+const note = document.createElement("script"); note.type = "application/json"; note.id = "seen";
+note.textContent = JSON.stringify(seen); document.body.append(note);
 </script>
 """
 
@@ -61,7 +59,7 @@ def browse(folder: Path, fragment: str, **subject: Any) -> dict[str, Any]:
     place = folder / "report.html"
     place.write_text(page(findings(**subject), []).replace("</body>", ACT + "</body>"), encoding="utf-8")
     command = [str(BROWSER), *FLAGS.split(), f"--user-data-dir={folder / 'profile'}", f"{place.as_uri()}{fragment}"]
-    dumped = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    dumped = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True).stdout
     found = re.search(r'id="seen">(.*?)</script>', dumped, flags=re.DOTALL)
     assert found is not None, dumped[-2000:]
     return dict(json.loads(found[1]))
