@@ -63,9 +63,7 @@ class Wreck:
         found = None if age is None else self._read(age, path, rows)
         if found is None:
             return None, False
-        values, array = found
-        unwritten = age != self._newest_age and is_blank(values, array)
-        return (None, False) if unwritten else (_fitted(values, shape, array), age == self._newest_age)
+        return _fitted(*found, shape), age == self._newest_age
 
     def _read(self, age: int, path: str, rows: slice) -> tuple[Array, zarr.Array[Any]] | None:
         store = self._open(age)
@@ -105,7 +103,7 @@ def is_blank(values: Array, array: zarr.Array[Any]) -> bool:
     return bool(np.all(filled))
 
 
-def _fitted(values: Array, shape: tuple[int, ...], array: zarr.Array[Any]) -> Array:
+def _fitted(values: Array, array: zarr.Array[Any], shape: tuple[int, ...]) -> Array:
     """An older commit may have fewer rows or columns: those beyond are blank."""
     if values.shape == shape:
         return values
