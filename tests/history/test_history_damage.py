@@ -257,7 +257,7 @@ def test_lost_plans_are_inferred_from_their_trials(sound: tuple[Path, list[Trial
     for row in range(TRIALS + 1):
         state, _ = mend(blanked(sound[0], ("plans/counts", row)), repeatable=True)
         for column in ("sequence", "first", "size"):
-            assert state.plan(row).__getattribute__(column) == whole.plan(row).__getattribute__(column)
+            assert getattr(state.plan(row), column) == getattr(whole.plan(row), column)
         assert list(contradictions(state)) == []
 
 
