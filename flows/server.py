@@ -59,6 +59,11 @@ class Server:
     process: subprocess.Popen[bytes] | None = None
     log: Path | None = None
 
+    @property
+    def page(self) -> str:
+        """Where a person looks."""
+        return self.url.removesuffix("/api")
+
     def wait(self) -> None:
         """Return once the API answers; raises `ConfigurationError` if it does not."""
         deadline = time.monotonic() + (PATIENCE if self.process else 10.0)
@@ -80,22 +85,20 @@ def server() -> Iterator[Server]:
     folder = Path(os.environ["PREFECT_HOME"])
     folder.mkdir(parents=True, exist_ok=True)
     log, port = folder / "server.log", _free_port()
+    url = f"http://127.0.0.1:{port}/api"
     command = [sys.executable, "-m", "zbo_flows.server", str(port)]
+    environment = {**os.environ, "PREFECT_SERVER_UI_API_URL": url}
     with log.open("wb") as sink:
         # A session of its own: Ctrl-C is for the campaign, which then ends the server.
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=sink, stderr=sink, env=_environment(), start_new_session=True
+            command, stdin=subprocess.PIPE, stdout=sink, stderr=sink, env=environment, start_new_session=True
         )
-    os.environ["PREFECT_API_URL"] = url = f"http://127.0.0.1:{port}/api"
+    os.environ["PREFECT_API_URL"] = url
     try:
         yield Server(url, process, log)
     finally:
         del os.environ["PREFECT_API_URL"]
         _end(process)
-
-
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
 
 
 def _answers(url: str) -> bool:

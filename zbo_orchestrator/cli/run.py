@@ -126,6 +126,7 @@ def _through_prefect(
         if not History.exists(path):
             campaign.learn(screen.training)
         api.wait()
+        typer.echo(f"Prefect shows this run at {api.page} while it lasts")
         from zbo_flows.campaign import AUDIENCE, drain, run_campaign  # reads PREFECT_API_URL when imported
 
         AUDIENCE.set(screen)
