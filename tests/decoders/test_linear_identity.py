@@ -49,6 +49,7 @@ def test_principal_axes_recover_a_plane_of_curves() -> None:
     np.testing.assert_allclose(decoder.encode(library), arrays["codes"], atol=1e-9)
     np.testing.assert_allclose(arrays["codes"].std(axis=0), 1)
     np.testing.assert_allclose(arrays["codes"].mean(axis=0), 0, atol=1e-9)
+    assert (arrays["directions"].max(axis=1) == np.abs(arrays["directions"]).max(axis=1)).all(), "signs are settled"
     np.testing.assert_array_equal(decoder.box, [arrays["codes"].min(0), arrays["codes"].max(0)])
 
 

@@ -47,12 +47,10 @@ class Subspace:
         """curves[n, x] -> c[n, c]."""
         return product((curves - self.centre) * self.weight, self.axes.T)
 
-    def residual(self, curves: Array) -> float:
+    def residual(self, curves: Array, coordinates: Array) -> float:
         """Mean misfit of curves[n, x] off the axes, in nats a curve: a constant of the training."""
-        scaled = (curves - self.centre) * self.weight
-        return float(
-            ((scaled**2).sum() - (self.coordinates(curves) ** 2).sum()) / (2 * self.deviation**2 * len(curves))
-        )
+        whole = (((curves - self.centre) * self.weight) ** 2).sum()
+        return float((whole - (coordinates**2).sum()) / (2 * self.deviation**2 * len(curves)))
 
     def folded_input(self, weight: Array, bias: Array) -> tuple[Array, Array]:
         """A first layer on c, weight[c, h], as one on x."""

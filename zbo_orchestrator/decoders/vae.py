@@ -116,7 +116,7 @@ class Vae:
         inputs = coordinates.shape[1]
         model = Autoencoder(inputs, self.latent_dim, self.hidden, batch, subspace.deviation)
         _start(model, _pyroved(inputs, self.latent_dim, self.hidden, subspace.deviation, seed))
-        constant = subspace.residual(curves) + log_normaliser(sigma)
+        constant = subspace.residual(curves, coordinates) + log_normaliser(sigma)
         losses = descend(
             model,
             torch.as_tensor(coordinates, dtype=torch.float32),
