@@ -88,6 +88,12 @@ class Artifacts(Watcher):
         self._progress: UUID | None = None
         self._history: History | None = None
 
+    def training(self, step: int, of: int, **values: float) -> None:
+        if time.monotonic() - self._shown >= self._every or step == of:
+            self._shown = time.monotonic()
+            said = ", ".join(f"{name} {value:.5g}" for name, value in values.items())
+            get_run_logger().info("learning the decoder: %d of %d: %s", step, of, said)
+
     def opened(self, history: History) -> None:
         self._history = history
         self._progress = create_progress_artifact(0.0, key=f"{self._key}-progress")  # type: ignore[assignment]

@@ -67,11 +67,11 @@ def conduct(
 ) -> None:
     """Open the history at `path` and run the campaign on it until the planner stops.
 
-    dressed   wraps the campaign's roles for an observer
+    dressed   wraps the roles that run trials for an observer; the history is opened with the bare ones
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
-        dressed(campaign).open(path, watcher.training) as history,
+        campaign.open(path, watcher.training) as history,
         hired(campaign, workers, path, watcher.running, dressed) as (crew, watched),
         closing(watched.run(history, crew)) as trials,  # type: ignore[type-var]
     ):

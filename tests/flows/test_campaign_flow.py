@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import assert_equal_histories
+from equality import assert_equal_histories
 
 from zbo_flows.server import server
 from zbo_orchestrator.campaign import load
@@ -179,3 +179,16 @@ def _until(condition: Callable[[], bool], patience: float = 120.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it never came to that"
         time.sleep(0.05)
+
+
+def test_the_decoder_learns_once_whoever_asks(api: str, campaign_file: Callable[..., Path], tmp_path: Path) -> None:
+    from zbo_flows.campaign import run_campaign  # noqa: PLC0415
+
+    file = campaign_file(name="learns", decoder={"use": "vae", "epochs": 2, "hidden": [16, 16]})
+    os.environ["ZBO_CACHE"] = str(tmp_path / "cache")
+    try:
+        load(file).learn()
+        run_campaign(str(file), str(tmp_path / "flow"), trials=1)
+    finally:
+        del os.environ["ZBO_CACHE"]
+    assert len(list((tmp_path / "cache").rglob("*.npz"))) == 1
