@@ -10,7 +10,7 @@ demo: $(READY)            ## run the FerroSIM campaign (20 + 60 trials) through 
 	$(BIN)/zbo run ferrosim-curl
 
 test: $(READY)            ## run the suite
-	$(PYTEST) -n 2 --dist loadgroup -m "not long"
+	$(PYTEST) -n 2 --dist loadfile -m "not long"
 
 test-long: $(READY)       ## what takes longer than a minute
 	$(PYTEST) -m long

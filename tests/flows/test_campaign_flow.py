@@ -20,7 +20,7 @@ from zbo_orchestrator.conduct import Watcher, conduct
 from zbo_orchestrator.history import Record
 from zbo_orchestrator.model import Status
 
-pytestmark = [pytest.mark.prefect, pytest.mark.xdist_group("prefect")]
+pytestmark = pytest.mark.prefect
 
 
 @pytest.fixture(scope="session")
