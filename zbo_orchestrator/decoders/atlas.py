@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from scipy.spatial import cKDTree
 from scipy.stats import qmc
 
 from zbo_orchestrator.envelope import Envelope
@@ -19,26 +20,57 @@ _GRIDS = {1: (1000,), 2: (100, 100)}
 """Grid by dimension where none is asked for; above these, Sobol points."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Support:
+    """The part of the latent space that a library speaks of: no further than `reach` from one of its codes[n, d].
+
+    Distances are Euclidean, in shares of the latent box's sides. Between and beyond the codes a decoder extrapolates.
+    """
+
+    codes: Array
+    reach: float
+
+    def __post_init__(self) -> None:
+        if not len(self.codes):
+            raise ConfigurationError(f"atlas support is {self.reach}; wanted none, since this decoder has no library")
+
+    def margin(self, z: Array, lower: Array, upper: Array) -> Array:
+        """reach - distance to the nearest code, [m]."""
+        nearest, _ = cKDTree((self.codes - lower) / (upper - lower)).query((z - lower) / (upper - lower))
+        return np.asarray(self.reach - nearest)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Certifier:
-    """z[m, d] -> margins[m, limit] of the decoded trajectories, block by block."""
+    """z[m, d] -> margins[m, limit] of the decoded trajectories, block by block, and of the support where one is set."""
 
     decoder: Decoder
     envelope: Envelope
+    support: Support | None = None
 
     def __call__(self, z: Array) -> Array:
         points = np.asarray(z, dtype=np.float64)
         blocks = [self.envelope.margins(self.decoder.decode(block)) for block in _blocks(points)]
-        return np.concatenate(blocks)
+        margins = np.concatenate(blocks)
+        if self.support is None:
+            return margins
+        return np.column_stack([margins, self.support.margin(points, *self.decoder.box)])
 
     @property
     def limits(self) -> tuple[str, ...]:
         lower, upper = self.decoder.box
-        return self.envelope.names(self.decoder.decode((lower + upper)[None] / 2))
+        names = self.envelope.names(self.decoder.decode((lower + upper)[None] / 2))
+        return names if self.support is None else (*names, "support")
 
 
 def chart(
-    decoder: Decoder, envelope: Envelope, *, shape: Sequence[int] | None = None, candidates: int = 4096, seed: int = 0
+    decoder: Decoder,
+    envelope: Envelope,
+    *,
+    shape: Sequence[int] | None = None,
+    candidates: int = 4096,
+    support: Support | None = None,
+    seed: int = 0,
 ) -> Space:
     """Every candidate in the decoder's box with its margin to every limit, `certify` attached for further points.
 
@@ -48,7 +80,7 @@ def chart(
     lower, upper = (np.asarray(side, dtype=np.float64) for side in decoder.box)
     grid = tuple(shape) if shape is not None else _GRIDS.get(len(lower))
     points = _sobol(lower, upper, candidates, seed) if grid is None else _grid(lower, upper, grid)
-    certify = Certifier(decoder, envelope)
+    certify = Certifier(decoder, envelope, support)
     space = Space(lower, upper, points, certify(points), certify.limits, grid, certify)
     if not space.feasible.any():
         raise ConfigurationError(f"no point of the atlas is feasible: {_culprits(space)}")
