@@ -62,7 +62,7 @@ def latent(seed: int, overrides: list[str], folder: Path) -> tuple[Campaign, Lan
     campaign = load("ferrosim-curl", [f"seed={seed}", *overrides])
     values, charter = survey(campaign, folder / f"decoder-{seed}")
     decoder = campaign.recipe.restore(charter.decoder)
-    space = replace(charter.space, certify=None)
+    space = charter.space
     return campaign, Landscape(
         f"latent, decoder {seed}", space, values, lambda z: scores(campaign, decoder.decode(z[None]))[0]
     )

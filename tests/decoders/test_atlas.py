@@ -11,7 +11,7 @@ from curves import silent, waves
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zbo_orchestrator.decoders.atlas import certificate, chart
+from zbo_orchestrator.decoders.atlas import Support, certificate, chart
 from zbo_orchestrator.decoders.identity import Identity
 from zbo_orchestrator.decoders.linear import Linear
 from zbo_orchestrator.envelope import Envelope, Limits
@@ -137,3 +137,18 @@ def test_a_grid_of_another_dimension_is_refused(shape: tuple[int, ...]) -> None:
 def test_no_candidates_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="0 candidates"):
         chart(square(3), Envelope(), candidates=0)
+
+
+def test_a_support_keeps_to_the_neighbourhood_of_the_librarys_codes() -> None:
+    codes = np.array([[0.2, 0.2], [0.8, 0.5]])
+    space = chart(square(), Envelope(), shape=(21, 21), support=Support(codes, 0.15))
+    assert space.limits[-1] == "support"
+    nearest = np.linalg.norm(space.candidates[:, None] - codes, axis=-1).min(axis=1)
+    np.testing.assert_array_equal(space.feasible, nearest <= 0.15)
+    assert space.certify is not None
+    np.testing.assert_allclose(space.certify(np.array([[0.2, 0.3], [0.5, 0.9]]))[:, -1], [0.05, 0.15 - 0.5], atol=1e-12)
+
+
+def test_a_support_needs_codes() -> None:
+    with pytest.raises(ConfigurationError, match="atlas support is 0.1; wanted none"):
+        Support(np.empty((0, 2)), 0.1)

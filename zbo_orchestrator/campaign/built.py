@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -62,6 +62,7 @@ class Campaign:
     recipe: DecoderRecipe
     grid: tuple[int, ...] | None
     candidates: int
+    support: float | None
     envelope: Envelope
     planner: Planner
     executor: Executor
@@ -99,16 +100,26 @@ class Campaign:
             identity={**self.identity, "weights": fingerprint(arrays)},
             campaign=self.document,
             decoder=arrays,
-            space=self.chart(self.recipe.restore(arrays)),
+            space=self.chart(arrays),
             library=drawn.curves if drawn else None,
             families=drawn.labels if drawn else (),
             notes=self.notes,
             repeatable=bool(getattr(self.executor, "repeatable", False)),
         )
 
-    def chart(self, decoder: Decoder) -> Space:
-        """The atlas of a decoder: every candidate with its distance to every limit."""
-        return atlas.chart(decoder, self.envelope, shape=self.grid, candidates=self.candidates, seed=self.seed)
+    def chart(self, arrays: Mapping[str, Array]) -> Space:
+        """The atlas of a learnt decoder: every candidate with its distance to every limit."""
+        return atlas.chart(
+            self.recipe.restore(arrays),
+            self.envelope,
+            shape=self.grid,
+            candidates=self.candidates,
+            support=self._support(arrays),
+            seed=self.seed,
+        )
+
+    def _support(self, arrays: Mapping[str, Array]) -> atlas.Support | None:
+        return None if self.support is None else atlas.Support(arrays["codes"], self.support)
 
     def decoder(self, record: Record) -> Decoder:
         """The decoder that a history was founded with; it is never learnt again."""
@@ -120,7 +131,7 @@ class Campaign:
 
     def certify(self, record: Record) -> Certify:
         """Charts further points with the decoder of a history."""
-        return atlas.Certifier(self.decoder(record), self.envelope)
+        return atlas.Certifier(self.decoder(record), self.envelope, self._support(record.charter.decoder))
 
     def open(self, path: Path, report: Report = silent) -> History:
         """The history at a path, founded or resumed; whoever calls closes it.

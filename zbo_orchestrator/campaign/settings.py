@@ -74,6 +74,8 @@ class AtlasSection(Section):
     """Points along each latent dimension; null for the default: 100 x 100 in two dimensions, Sobol points above."""
     candidates: Annotated[int, Ge(16)] = 10_000
     """Sobol points where there is no grid."""
+    support: Annotated[FiniteFloat, Gt(0)] | None = None
+    """How far from the library's nearest code a point may lie, in shares of the latent box; null: anywhere in it."""
 
 
 class LimitsSection(Section):
