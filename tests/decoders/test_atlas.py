@@ -150,5 +150,5 @@ def test_a_support_keeps_to_the_neighbourhood_of_the_librarys_codes() -> None:
 
 
 def test_a_support_needs_codes() -> None:
-    with pytest.raises(ConfigurationError, match="atlas support is 0.1; wanted none"):
+    with pytest.raises(ConfigurationError, match=r"atlas support is 0\.1; wanted none"):
         Support(np.empty((0, 2)), 0.1)
