@@ -428,3 +428,8 @@ def test_a_plot_shows_each_channel_with_its_range() -> None:
     assert falling[0].split("┤")[1][0] != "\u2800"
     assert lines[-1].split() == ["0", "5"]
     assert list(plot(Trajectory([[1.0, 2.0]], 1.0, (Channel("a"), Channel("b")))))[1] == "  1"
+
+
+def test_the_version_needs_no_command() -> None:
+    said = subprocess.run([*ZBO, "--version"], capture_output=True, text=True, check=True).stdout
+    assert said.strip()[0].isdigit()

@@ -34,12 +34,22 @@ app = typer.Typer(
 )
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version as installed  # noqa: PLC0415
+
+        typer.echo(installed("zbo-orchestrator"))
+        raise typer.Exit
+
+
 @app.callback()
 def zbo(
     debug: Annotated[  # noqa: ARG001 (read by `main`, wherever it stands on the line)
         bool, typer.Option("--debug", help="Show the traceback of an error; may stand anywhere.")
     ] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+    version: Annotated[  # noqa: ARG001 (read by its callback, before a command is missed)
+        bool, typer.Option("--version", help="Print the version and end.", callback=_version, is_eager=True)
+    ] = False,
 ) -> None:
     """Closed-loop experiments on trajectories.
 
@@ -55,11 +65,6 @@ def zbo(
     Exit codes: 0 done, 1 anything else, 2 the campaign file or the command line is wrong,
     3 the history cannot be trusted or is in use, 4 stopped by a fatal error, 130 interrupted.
     """
-    if version:
-        from importlib.metadata import version as installed  # noqa: PLC0415
-
-        typer.echo(installed("zbo-orchestrator"))
-        raise typer.Exit
 
 
 for _command in (
