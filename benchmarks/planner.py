@@ -67,9 +67,7 @@ def by_the_library(evidence: Evidence) -> None:
 
 def timings(repeats: int, *, library: bool) -> None:
     space = grid(100)
-    print(
-        "| known trials | planner | points | first plan, s | with memory, s | aim, s | botorch takes, times longer |"
-    )
+    print("| known trials | planner | points | first plan, s | with memory, s | aim, s | botorch takes, times longer |")
     print("|---|---|---|---|---|---|---|")
     cases: list[tuple[int, str, Planner, int]] = [
         (100, "log-ei", Agent(), 1),

@@ -44,10 +44,8 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def zbo(
-    debug: Annotated[  # noqa: ARG001 (read by `main`, wherever it stands on the line)
-        bool, typer.Option("--debug", help="Show the traceback of an error; may stand anywhere.")
-    ] = False,
-    version: Annotated[  # noqa: ARG001 (read by its callback, before a command is missed)
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error; may stand anywhere.")] = False,
+    version: Annotated[
         bool, typer.Option("--version", help="Print the version and end.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
