@@ -15,8 +15,8 @@ from zbo_orchestrator.planners.surrogate import Belief, Fitting, Hyperparameters
 
 Incumbent = Literal["posterior", "observed"]
 
-CENTRES = 3
-"""How many incumbents, and in a scattered space how many promising candidates, are looked at more finely."""
+CENTRES = 4
+"""How many incumbents, and how many promising candidates, are looked at more finely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class View:
         first = int(evidence.space.feasible.sum())
         past = slice(first, first + len(evidence.z) + len(evidence.pending))
         near = np.full(len(points), SAME)
-        near[past.stop :] = spacing(evidence.space).min() / 16  # finer points keep clear of what is known
+        near[past.stop :] = spacing(evidence.space).min() / 5  # finer points keep clear of what is known
         allowed = distance(points, barred(evidence, repeats=self.repeats)) > near
         if not self.repeats:
             allowed[past] = False
@@ -138,11 +138,20 @@ def _success(evidence: Evidence, points: Array) -> Array:
 
 
 def _centres(evidence: Evidence, outlook: Outlook) -> Array:
-    """Indices of the best incumbents; where candidates are scattered, of the most promising of these too."""
+    """Indices of the best incumbents and of the most promising open candidates, each some spacings from the others."""
     charted = int(evidence.space.feasible.sum())
     visited = charted + np.flatnonzero(evidence.scored)
-    centres = visited[np.argsort(-outlook.posterior.mean[visited], kind="stable")[:CENTRES]]
-    if evidence.space.shape is not None:
-        return centres
     promise = np.where(outlook.open[:charted], outlook.promise[:charted], -np.inf)
-    return np.concatenate([centres, np.argsort(-promise, kind="stable")[:CENTRES]])
+    best = visited[np.argsort(-outlook.posterior.mean[visited], kind="stable")]
+    promising = np.argsort(-promise, kind="stable")[: 64 * CENTRES]
+    return np.concatenate([_scattered(evidence, outlook, best), _scattered(evidence, outlook, promising)])
+
+
+def _scattered(evidence: Evidence, outlook: Outlook, ranked: Array) -> Array:
+    """The first CENTRES of the ranked points that lie three spacings from those before."""
+    apart = 3 * float(spacing(evidence.space).max())
+    chosen: list[int] = []
+    for index in map(int, ranked):
+        if len(chosen) < CENTRES and (distance(outlook.points[[index]], outlook.points[chosen]) >= apart).all():
+            chosen.append(index)
+    return np.array(chosen, dtype=int)
