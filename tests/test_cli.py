@@ -433,3 +433,10 @@ def test_a_plot_shows_each_channel_with_its_range() -> None:
 def test_the_version_needs_no_command() -> None:
     said = subprocess.run([*ZBO, "--version"], capture_output=True, text=True, check=True).stdout
     assert said.strip()[0].isdigit()
+
+
+def test_fewer_trials_than_the_initial_design_still_replay(tmp_path: Path) -> None:
+    history = tmp_path / "short"
+    run = [*ZBO, "run", "ferrosim-parameters", "--trials", "2", "--history", str(history), "--without-prefect"]
+    subprocess.run([*run, "--no-report"], check=True, capture_output=True)
+    assert subprocess.run([*ZBO, "verify", "--replay", str(history)], check=False, capture_output=True).returncode == 0

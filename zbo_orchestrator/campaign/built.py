@@ -71,9 +71,11 @@ class Campaign:
     document: Json
 
     def with_budget(self, total: int) -> Campaign:
-        """The same campaign with another number of trials in all."""
-        budget = {**self.document["budget"], "total": total}
-        return replace(self, budget=replace(self.budget, total=total), document={**self.document, "budget": budget})
+        """The same campaign with another number of trials in all, which the initial ones cannot exceed."""
+        initial = min(self.budget.initial, total)
+        budget = {**self.document["budget"], "initial": initial, "total": total}
+        changed = replace(self.budget, initial=initial, total=total)
+        return replace(self, budget=changed, document={**self.document, "budget": budget})
 
     def seed_of(self, number: int) -> int:
         """The seed an executor is given for a trial: the campaign's, or one derived from it and the trial's number."""

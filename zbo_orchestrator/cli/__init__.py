@@ -105,4 +105,5 @@ def _quieten() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("zbo: %(message)s"))
     logging.getLogger("zbo_orchestrator").handlers[:] = [handler]
+    warnings.filterwarnings("ignore", message=".*torch.jit.script.*")  # gpytorch's affair, not the user's
     warnings.formatwarning = lambda message, *_, **__: f"zbo: {message}\n"
