@@ -14,7 +14,7 @@ from zbo_orchestrator.planners.baselines import drawn
 from zbo_orchestrator.planners.candidates import Design, unit
 from zbo_orchestrator.planners.choice import Taste, choose
 from zbo_orchestrator.planners.outlook import Outlook, Scale, View, learn
-from zbo_orchestrator.planners.stopping import allowance, exhausted, left, spent
+from zbo_orchestrator.planners.stopping import allowance, exhausted, spent
 from zbo_orchestrator.planners.surrogate import Fitting, Kernel, one_thread
 
 
@@ -22,9 +22,8 @@ from zbo_orchestrator.planners.surrogate import Fitting, Kernel, one_thread
 class Agent:
     """Bayesian optimisation over the feasible candidates.
 
-    acquisition   what a point is worth; `factor` is ucb's (mean + factor · deviation)
-    xi            improvement that log-ei, ei and pi ask for at first, in standard deviations of the scores; it falls
-                  to nothing as the budget is spent: one tall peak after another first, the best one to the top last
+    acquisition   what a point is worth; `factor` is ucb's (mean + factor · deviation), `xi` the improvement that
+                  ei, pi and log-ei ask for, in standard deviations of the scores
     design        how the first `budget.initial` points are spread
     kernel        of the Gaussian process
     repeats       whether a point may be asked twice
@@ -38,7 +37,7 @@ class Agent:
 
     acquisition: Acquisition = "log-ei"
     factor: Annotated[float, Ge(0)] = 2.0
-    xi: Annotated[float, Ge(0)] = 0.1
+    xi: Annotated[float, Ge(0)] = 0.0
     design: Design = "sobol"
     kernel: Kernel = "matern-5/2"
     repeats: bool = False
@@ -51,7 +50,7 @@ class Agent:
 
     def plan(self, evidence: Evidence, n: int) -> Plan | Stop:
         """Up to n points of the initial design while it lasts or fewer than two scores are known, then by the model."""
-        taste = Taste(self.acquisition, self.xi * left(evidence), self.factor, self.distance, self.caution)
+        taste = Taste(self.acquisition, self.xi, self.factor, self.distance, self.caution)
         view = View("posterior", self.repeats, self.refine)
         quiet = Quiet(self.improvement, self.patience)
         return Strategy(self.design, Fitting(self.kernel), view, taste, quiet, self.seed).plan(evidence, n)

@@ -19,12 +19,6 @@ def spent(evidence: Evidence) -> Stop | None:
     return None
 
 
-def left(evidence: Evidence) -> float:
-    """The share of the trials after the initial ones that is still to be proposed."""
-    budget = evidence.budget
-    return min(1.0, (budget.total - evidence.proposed) / max(budget.total - budget.initial, 1))
-
-
 def exhausted(evidence: Evidence) -> Stop:
     """Nothing feasible is left that was not proposed before."""
     count = int(evidence.space.feasible.sum())
