@@ -15,9 +15,10 @@ env/bin/zbo parts
 ZBO_HOME="$away/home" ZBO_CACHE="$away/cache" env/bin/zbo run ferrosim-parameters --trials 6 --without-prefect
 env/bin/zbo verify --replay histories/ferrosim-parameters
 env/bin/python - <<'CHECK'
-import sys, sysconfig, pathlib
-site = pathlib.Path(sysconfig.get_path("purelib"))
-ours = sorted(path.name for path in site.iterdir() if path.name in {"flows", "plugins", "tests", "benchmarks", "deployments"})
-sys.exit(f"these names do not belong to us at the top of site-packages: {ours}" if ours else 0)
+import sys
+from importlib.metadata import files
+ours = {file.parts[0] for file in files("zbo-orchestrator")} - {".."}
+strange = sorted(name for name in ours if not name.startswith("zbo_"))
+sys.exit(f"these names do not belong at the top of site-packages: {strange}" if strange else 0)
 CHECK
 echo "the wheel works away from its checkout"
