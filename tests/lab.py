@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import yaml
-from annotated_types import Gt, Lt
+from annotated_types import Ge, Gt, Lt
 
 from zbo_orchestrator.model import (
     Array,
@@ -172,3 +172,26 @@ def written(folder: Path, document: Mapping[str, Any], **sections: Any) -> Path:
     path = folder / f"{whole['name']}.yaml"
     path.write_text(yaml.safe_dump(whole))
     return path
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Images drawn by a formula."""
+
+    use: Literal["drawn"] = "drawn"
+    side: Annotated[int, Ge(2)] = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Images kept in a folder."""
+
+    folder: Path
+    use: Literal["stored"] = "stored"
+
+
+@dataclass(frozen=True)
+class Choosy(Hill):
+    """An executor with a choice of options within its options."""
+
+    images: Drawn | Stored = field(default_factory=Drawn)

@@ -37,11 +37,25 @@ def _one(name: str, sections: dict[str, list[str]]) -> Iterator[str]:
         yield f"{name} ({kind})"
         yield from (f"  {line}".rstrip() for line in (inspect.getdoc(part) or "").splitlines())
         yield ""
-        for option, described in model.get("properties", {}).items():
-            required = option in model.get("required", [])
-            value = "required" if required else json.dumps(described.get("default"), ensure_ascii=False)
-            value = "the campaign's" if option == "seed" else value
-            yield f"    {option:<24} {_type(described, model)}  [{value}]"
+        yield from explained(model, model, "    ")
+
+
+def explained(node: dict[str, Any], whole: dict[str, Any], indent: str = "") -> Iterator[str]:
+    """A line for each option with its type and default; below one that is a choice, those of every alternative."""
+    for option, described in node.get("properties", {}).items():
+        required = option in node.get("required", [])
+        value = "required" if required else json.dumps(described.get("default"), ensure_ascii=False)
+        value = "the campaign's" if option == "seed" else value
+        if option != "use":
+            yield f"{indent}{option:<24} {_type(described, whole)}  [{value}]"
+        for use, reference in described.get("discriminator", {}).get("mapping", {}).items():
+            yield f"{indent}    use: {use}"
+            yield from explained(_resolved(reference, whole), whole, f"{indent}        ")
+
+
+def _resolved(reference: str, whole: dict[str, Any]) -> dict[str, Any]:
+    definition: dict[str, Any] = whole["$defs"][reference.rpartition("/")[2]]
+    return definition
 
 
 def _summary(kind: Kind, name: str) -> str:
@@ -64,12 +78,12 @@ _BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusi
 def _type(node: dict[str, Any], whole: dict[str, Any]) -> str:
     """A JSON schema node in a few words."""
     if "$ref" in node:
-        inner = whole["$defs"][node["$ref"].rpartition("/")[2]]
+        inner = _resolved(node["$ref"], whole)
         return f"{{{', '.join(inner['properties'])}}}" if "properties" in inner else _type(inner, whole)
-    if "anyOf" in node:
-        return " | ".join(_type(inner, whole) for inner in node["anyOf"])
-    if "enum" in node:
-        return " | ".join(map(str, node["enum"]))
+    if "discriminator" in node:
+        return f"{{use: {' | '.join(node['discriminator']['mapping'])}, ...}}"
+    if "anyOf" in node or "enum" in node:
+        return " | ".join([*(_type(inner, whole) for inner in node.get("anyOf", [])), *map(str, node.get("enum", []))])
     if "prefixItems" in node:
         return f"[{', '.join(_type(inner, whole) for inner in node['prefixItems'])}]"
     if node.get("type") == "array":

@@ -15,6 +15,7 @@ Problem = tuple[str, str]
 
 _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 _MISSING = ("missing", "missing_argument")
+_CHOICE = ("union_tag_invalid", "union_tag_not_found")
 _ABSENT = object()
 _PREAMBLE = re.compile(r"^(Value error, )?(\w+ should (be |have |match )?)?")
 
@@ -73,10 +74,13 @@ def _at(values: Any, place: Iterable[str | int]) -> Any:
 
 def _text(detail: Mapping[str, Any], place: Sequence[str | int], values: Any, schema: Mapping[str, Any]) -> str:
     if detail["type"] in _UNKNOWN:
-        known = sorted(_keys(schema, schema, place[:-1]))
+        known = _keys(schema, place[:-1], values)
         return f"unknown key; wanted one of {', '.join(known) or 'no options'}{meant(str(place[-1]), known)}"
     if detail["type"] in _MISSING:
         return "missing; wanted a value"
+    if detail["type"] in _CHOICE:
+        known = _uses(schema, place, values)
+        return f"`use:` one of {', '.join(known)}{meant(str(detail['ctx'].get('tag', '')), known)}"
     wanted = _PREAMBLE.sub("", str(detail["msg"])).partition(" after validation")[0]
     met = _at(values, place)
     choices = [word.strip("'") for word in wanted.replace(" or ", ", ").split(", ")]
@@ -89,20 +93,44 @@ def _joined(texts: Sequence[str], met: Any) -> str:
     return f"got {brief(met)}; wanted {'; or '.join(texts)}"
 
 
-def _keys(schema: Mapping[str, Any], node: Mapping[str, Any], place: Sequence[str | int]) -> set[str]:
-    """The keys that a JSON schema knows at a place."""
-    nodes = list(_alternatives(schema, node))
+def _keys(schema: Mapping[str, Any], place: Sequence[str | int], values: Any) -> list[str]:
+    """The keys that a JSON schema knows at a place, of the chosen alternative where the values choose one."""
+    return sorted({key for node in _nodes(schema, schema, place, values) for key in node.get("properties", {})})
+
+
+def _uses(schema: Mapping[str, Any], place: Sequence[str | int], values: Any) -> list[str]:
+    """What `use` may say at a place."""
+    nodes = _nodes(schema, schema, place, values)
+    return sorted({use for node in nodes for use in node.get("discriminator", {}).get("mapping", {})})
+
+
+def _nodes(
+    schema: Mapping[str, Any], node: Mapping[str, Any], place: Sequence[str | int], value: Any
+) -> Iterator[Mapping[str, Any]]:
+    alternatives = _alternatives(schema, node, value)
     if not place:
-        return {key for inner in nodes for key in inner.get("properties", {})}
-    return {key for inner in nodes for step in _inside(inner, place[0]) for key in _keys(schema, step, place[1:])}
+        yield from alternatives
+        return
+    inner = _at(value, place[:1])
+    for alternative in alternatives:
+        for step in _inside(alternative, place[0]):
+            yield from _nodes(schema, step, place[1:], inner)
 
 
-def _alternatives(schema: Mapping[str, Any], node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _alternatives(schema: Mapping[str, Any], node: Mapping[str, Any], value: Any) -> Iterator[Mapping[str, Any]]:
+    members = [*node.get("anyOf", []), *_chosen(node, value)]
     if "$ref" in node:
-        yield from _alternatives(schema, schema["$defs"][node["$ref"].rpartition("/")[2]])
-    for member in node.get("anyOf", []):
-        yield from _alternatives(schema, member)
+        members.append(schema["$defs"][node["$ref"].rpartition("/")[2]])
+    for member in members:
+        yield from _alternatives(schema, member, value)
     yield node
+
+
+def _chosen(node: Mapping[str, Any], value: Any) -> list[Mapping[str, Any]]:
+    """The alternative that the value's `use` names."""
+    mapping = node.get("discriminator", {}).get("mapping", {})
+    use = value.get("use") if isinstance(value, dict) else None
+    return [{"$ref": mapping[use]}] if use in mapping else []
 
 
 def _inside(node: Mapping[str, Any], step: str | int) -> Iterator[Mapping[str, Any]]:

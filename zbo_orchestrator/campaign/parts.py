@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
@@ -88,7 +89,7 @@ def options(part: Callable[..., Any]) -> type[BaseModel]:
     fields: dict[str, Any] = {}
     for name, hint, default in _arguments(part):
         if _writable(hint):
-            fields[f"option_{name}"] = (hint, Field(default, alias=name))
+            fields[f"option_{name}"] = (_told_apart(hint), Field(default, alias=name))
         elif default is ...:
             raise ConfigurationError(f"{_name(part)} needs {name}: {hint}, which a campaign file cannot give")
     return create_model(_name(part), __config__=STRICT, __doc__=_summary(part), **fields)
@@ -129,6 +130,14 @@ def _writable(hint: Any) -> bool:
     return True
 
 
+def _told_apart(hint: Any) -> Any:
+    """A choice between option classes that each have a `use: Literal[...]` is decided, and faulted, by that alone."""
+    choices = get_args(hint) if get_origin(hint) in (Union, UnionType) else ()
+    if choices and all(dataclasses.is_dataclass(each) and "use" in each.__annotations__ for each in choices):
+        return Annotated[hint, Field(discriminator="use")]
+    return hint
+
+
 def _own_config(hint: Any) -> bool:
     return inspect.isclass(hint) and (issubclass(hint, BaseModel) or dataclasses.is_dataclass(hint))
 
@@ -162,11 +171,23 @@ class Part:
     @property
     def identity(self) -> dict[str, Any]:
         """The document with every file named in it replaced by the digest of its contents."""
-        digests = {name: _contents(path) for name, path in self.arguments.items() if isinstance(path, Path)}
-        return self.document | digests
+        return {name: _sealed(said, self.arguments.get(name)) for name, said in self.document.items()}
+
+
+def _sealed(said: Any, value: Any) -> Any:
+    """What the document says of a value; contents in place of a path, in option classes too."""
+    if isinstance(value, Path):
+        return _contents(value)
+    if dataclasses.is_dataclass(value):
+        return {name: _sealed(inner, getattr(value, name)) for name, inner in said.items()}
+    return said
 
 
 def _contents(path: Path) -> str:
+    """The digest of a file, or of the names and contents of the files in a folder; of nothing else."""
+    if path.is_dir():
+        inside = [f"{file.name} {_contents(file)}" for file in sorted(path.iterdir()) if file.is_file()]
+        return f"sha256:{hashlib.sha256(chr(10).join(inside).encode()).hexdigest()}"
     return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}" if path.is_file() else str(path)
 
 
@@ -187,15 +208,24 @@ def specify(kind: Kind, section: Any, *, seed: int, folder: Path, allow_code: bo
     checked = check(model, given)
     if isinstance(checked, list):
         return checked
-    arguments = {name[len("option_") :]: _settle(getattr(checked, name), folder) for name in type(checked).model_fields}
-    dumped = checked.model_dump(mode="json", by_alias=True, warnings=False)
-    paths = {name: str(value) for name, value in arguments.items() if isinstance(value, Path)}
-    return Part(kind, make, arguments, {"use": section["use"]} | dumped | paths)
+    try:
+        settled = {name: _settle(getattr(checked, name), folder) for name in type(checked).model_fields}
+    except ConfigurationError as error:
+        return [("", str(error))]
+    document = checked.model_copy(update=settled).model_dump(mode="json", by_alias=True, warnings=False)
+    arguments = {name[len("option_") :]: value for name, value in settled.items()}
+    return Part(kind, make, arguments, {"use": section["use"]} | document)
 
 
 def _settle(value: Any, folder: Path) -> Any:
     """A relative path starts from the campaign file's folder."""
-    return folder / value.expanduser() if isinstance(value, Path) else value
+    if isinstance(value, Path):
+        return folder / value.expanduser()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        inner = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
+        settled = {name: _settle(each, folder) for name, each in inner.items()}
+        return dataclasses.replace(value, **settled) if settled != inner else value
+    return value
 
 
 Model = TypeVar("Model", bound=BaseModel)
