@@ -466,6 +466,22 @@ class BatchExecutor(Executor, Protocol):
         ...
 
 
+@runtime_checkable
+class Comparable(Executor, Protocol):
+    """An executor that knows what a found trajectory has to beat, and can run at full size.
+
+    Rivals are its own, and no envelope stands before them: an executor that drives an instrument offers none.
+    """
+
+    def final(self) -> Executor:
+        """The same experiment on all its data; itself a `Comparable`."""
+        ...
+
+    def rivals(self, found: Trajectory) -> Mapping[str, tuple[Executor, Trajectory]]:
+        """What else is done in practice, by name in the order shown: what runs it, and a trajectory of found's form."""
+        ...
+
+
 class Evaluator(Protocol):
     """Turns a measurement into a score."""
 

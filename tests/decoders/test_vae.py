@@ -18,8 +18,8 @@ from curves import FIELD, silent, waves
 from zbo_orchestrator.decoders.descent import Autoencoder, Schedule
 from zbo_orchestrator.decoders.elbo import evidence_bound
 from zbo_orchestrator.decoders.subspace import Subspace
-from zbo_orchestrator.decoders.training import fingerprint
 from zbo_orchestrator.decoders.vae import Vae, VaeDecoder, as_pyroved
+from zbo_orchestrator.kept import fingerprint
 from zbo_orchestrator.model import Array, Channel, ConfigurationError, DecoderRecipe, Stopped, Trajectory
 from zbo_orchestrator.testing import DecoderContract
 
@@ -179,7 +179,7 @@ import sys
 sys.path.insert(0, {folder!r})
 from curves import silent, waves
 from test_vae import QUICK
-from zbo_orchestrator.decoders.training import fingerprint
+from zbo_orchestrator.kept import fingerprint
 print(fingerprint(QUICK.learn(waves(), 3, silent)))
 """
 

@@ -13,9 +13,9 @@ from zbo_orchestrator import loop
 from zbo_orchestrator.campaign.founding import LibrarySettings, cache_folder, recipe_digest
 from zbo_orchestrator.decoders import atlas
 from zbo_orchestrator.decoders.library import Library
-from zbo_orchestrator.decoders.training import cached, fingerprint
 from zbo_orchestrator.envelope import Envelope
 from zbo_orchestrator.history import Charter, History, Record
+from zbo_orchestrator.kept import cached, fingerprint
 from zbo_orchestrator.model import (
     Array,
     Budget,

@@ -42,9 +42,9 @@ def cache_folder() -> Path:
 
 def recipe_digest(section: Json, recipe: DecoderRecipe, curves: Trajectory | None, seed: int) -> str:
     """Names everything that determines a decoder: its options, the curves, the seed, and the code that trains it."""
-    known = {"decoder": section, "seed": seed, "versions": _versions()}
+    known = {"decoder": section, "seed": seed, "versions": versions()}
     digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode())
-    for source in _sources(type(recipe)):
+    for source in sources(type(recipe)):
         digest.update(source.read_bytes())
     if curves is not None:
         units = [(channel.name, channel.unit) for channel in curves.channels]
@@ -53,7 +53,8 @@ def recipe_digest(section: Json, recipe: DecoderRecipe, curves: Trajectory | Non
     return digest.hexdigest()
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of the packages whose upgrade may change what a training gives."""
     found = {}
     for package in ("numpy", "torch", "pyro-ppl", "pyroved"):
         try:
@@ -63,9 +64,9 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _sources(recipe: type) -> list[Path]:
-    """The module of a recipe; with its neighbours where it lives in a package."""
-    module = inspect.getmodule(recipe)
+def sources(part: type) -> list[Path]:
+    """The module of a part; with its neighbours where it lives in a package."""
+    module = inspect.getmodule(part)
     path = getattr(module, "__file__", None)
     if path is None:
         return []

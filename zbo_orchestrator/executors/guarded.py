@@ -33,6 +33,11 @@ class Guarded:
         self._envelope.refuse(trajectory)
         return self._executor.execute(trajectory, run)
 
+    @property
+    def inner(self) -> Executor:
+        """The executor itself, for what no decoder asks for."""
+        return self._executor
+
 
 class GuardedBatch(Guarded):
     """Refuses the members of a batch that break a limit and passes the others on as one batch."""

@@ -1,4 +1,4 @@
-"""A cache of what decoders learned: plain arrays in one file, written whole or not at all."""
+"""What took long to make, kept: plain arrays in one sealed file, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zbo_orchestrator.model import Array
 log = logging.getLogger(__name__)
 
 _SEAL = "sha256"
-"""Name of the array in a cache file that seals the others."""
+"""Name of the array in a file that seals the others."""
 
 
 def fingerprint(arrays: Mapping[str, Array]) -> str:
@@ -30,23 +30,38 @@ def fingerprint(arrays: Mapping[str, Array]) -> str:
     return seal.hexdigest()
 
 
-def cached(digest: str, learn: Callable[[], dict[str, Array]], folder: Path) -> dict[str, Array]:
-    """What `learn` returned for this digest of everything that determines it, learned now if never before.
+def cached(digest: str, make: Callable[[], dict[str, Array]], folder: Path) -> dict[str, Array]:
+    """What `make` returned for this digest of everything that determines it, made now if never before.
 
-    A damaged file is logged and learned again; a cache that cannot be written is logged and done without.
+    A damaged file is logged and made again; a folder that cannot be written is logged and done without.
     """
-    if not digest.isalnum():
-        raise ValueError(f"digest is {digest!r}; wanted letters and digits")
-    path = folder / f"{digest}.npz"
-    kept = _read(path) if path.exists() else None
-    if kept is not None:
-        return kept
-    arrays = {name: np.asarray(array) for name, array in learn().items()}
+    held = kept(digest, folder)
+    if held is not None:
+        return held
+    arrays = {name: np.asarray(array) for name, array in make().items()}
+    keep(digest, arrays, folder)
+    return arrays
+
+
+def kept(digest: str, folder: Path) -> dict[str, Array] | None:
+    """The arrays kept under a digest; None where there are none, or (logged) where the file is damaged."""
+    path = _path(digest, folder)
+    return _read(path) if path.exists() else None
+
+
+def keep(digest: str, arrays: Mapping[str, Array], folder: Path) -> None:
+    """Write arrays under a digest, whole or not at all; a folder that cannot be written is logged."""
+    path = _path(digest, folder)
     try:
         _write(path, arrays)
     except OSError as error:
-        log.warning("the decoder could not be kept in %s (%s): it will be learned again next time", path, error)
-    return arrays
+        log.warning("the arrays could not be kept in %s (%s): they will be made again next time", path, error)
+
+
+def _path(digest: str, folder: Path) -> Path:
+    if not digest.isalnum():
+        raise ValueError(f"digest is {digest!r}; wanted letters and digits")
+    return folder / f"{digest}.npz"
 
 
 def _read(path: Path) -> dict[str, Array] | None:
@@ -55,11 +70,11 @@ def _read(path: Path) -> dict[str, Array] | None:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, BadZipFile, KeyError) as error:
-        log.warning("the kept decoder %s cannot be read (%s): learning it again", path, error)
+        log.warning("the kept arrays in %s cannot be read (%s): making them again", path, error)
         return None
     sealed = str(arrays.pop(_SEAL, ""))
     if sealed != fingerprint(arrays):
-        log.warning("the kept decoder %s is damaged (its seal does not match): learning it again", path)
+        log.warning("the kept arrays in %s are damaged (their seal does not match): making them again", path)
         return None
     return arrays
 

@@ -1,4 +1,4 @@
-"""The cache of learned decoders: learned once, whole or not at all, and never trusted when damaged."""
+"""What is kept: made once, whole or not at all, and never trusted when damaged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zbo_orchestrator.decoders.training import cached, fingerprint
+from zbo_orchestrator.kept import cached, fingerprint
 from zbo_orchestrator.model import Array
 
 ARRAYS = {"weight": np.arange(6.0).reshape(2, 3), "names": np.array(["field", "µ"]), "dt": np.array(0.5)}
@@ -51,7 +51,7 @@ def test_a_flipped_byte_is_noticed(
     content[position] ^= 0x40
     path.write_bytes(content)
     assert same(cached("abc", learn, tmp_path)), "whatever was flipped, what comes back is what was learned"
-    assert len(lessons) == 1 or "learning it again" in caplog.text
+    assert len(lessons) == 1 or "making them again" in caplog.text
 
 
 def test_another_programs_arrays_are_noticed(tmp_path: Path, learned: tuple, caplog: pytest.LogCaptureFixture) -> None:
@@ -70,7 +70,7 @@ def test_a_cut_file_is_learned_again_and_mended(
     path = tmp_path / "abc.npz"
     path.write_bytes(path.read_bytes()[:100])
     cached("abc", learn, tmp_path)
-    assert "learning it again" in caplog.text
+    assert "making them again" in caplog.text
     assert same(cached("abc", learn, tmp_path))
     assert len(lessons) == 2
 
