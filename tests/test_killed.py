@@ -48,7 +48,7 @@ def commits(history: Path) -> int:
 def test_a_campaign_killed_at_random_moments_equals_one_that_was_not(
     warm: ForkServerContext, campaign_file: Callable[..., Path], tmp_path: Path, seed: int
 ) -> None:
-    file = campaign_file(decoder=LEARNT)
+    file = campaign_file(decoder=LEARNT, budget={"initial": 4, "total": 16})
     history, moments = tmp_path / "killed", random.Random(seed)
 
     def killed(ready: Callable[[], bool], delay: float) -> bool:
@@ -64,7 +64,7 @@ def test_a_campaign_killed_at_random_moments_equals_one_that_was_not(
         assert survived or process.exitcode == 0, "it ended by itself, with an error"
         return survived
 
-    kills = [killed(lambda: True, 2.0) for _ in range(3)]
+    kills = [killed(lambda: True, 1.0) for _ in range(3)]
     while not commits(history):
         killed(lambda: commits(history) > 0, 0.2)
     for more in (1, 2, 3):
