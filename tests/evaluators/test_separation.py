@@ -61,6 +61,12 @@ def test_the_score_is_what_lies_between_classes_less_what_lies_within() -> None:
     assert both.terms["within"] == pytest.approx(l2.mean())
 
 
+def test_the_window_is_the_one_asked_for() -> None:
+    assert score(ManifoldSeparation(window=7, within=False)).value == pytest.approx(
+        similarity.between(similarity.moments(manifolds(), 7))
+    )
+
+
 @pytest.mark.parametrize("kept", [{"between": False}, {"within": False}])
 def test_a_term_that_does_not_count_is_recorded_all_the_same(kept: dict[str, bool]) -> None:
     assert score(ManifoldSeparation(**kept)).terms == score().terms
