@@ -131,6 +131,7 @@ def test_what_cannot_be_scored_fails_the_trial(changes: dict[str, Any], message:
     [
         (lambda: ManifoldSeparation(between=False, within=False), "both false; wanted at least one"),
         (lambda: ManifoldSeparation(pairs=0), "pairs is 0; wanted at least 1"),
+        (lambda: ManifoldSeparation(seed=-1), "seed is -1; wanted at least 0"),
         (lambda: ManifoldSeparation(window=1), "window is 1; wanted an odd number of at least 3"),
         (lambda: ManifoldSeparation(window=4), "window is 4; wanted an odd number"),
         (lambda: ManifoldSeparation(over_classes="max"), "over_classes is 'max'; wanted mean or sum"),  # type: ignore[arg-type]

@@ -42,13 +42,14 @@ class ManifoldSeparation:
     pairs: Annotated[int, Ge(1)] = 1000
     over_classes: Literal["mean", "sum"] = "mean"
     window: Annotated[int, Ge(3)] = 5
-    seed: int = 0
+    seed: Annotated[int, Ge(0)] = 0
 
     def __post_init__(self) -> None:
         if not (self.between or self.within):
             raise ConfigurationError("between and within are both false; wanted at least one of them")
-        if self.pairs < 1:
-            raise ConfigurationError(f"pairs is {self.pairs}; wanted at least 1")
+        for name, least in (("pairs", 1), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise ConfigurationError(f"{name} is {getattr(self, name)}; wanted at least {least}")
         if self.over_classes not in {"mean", "sum"}:
             raise ConfigurationError(f"over_classes is {self.over_classes!r}; wanted mean or sum")
         if self.window < 3 or self.window % 2 == 0:
