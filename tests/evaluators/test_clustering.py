@@ -6,7 +6,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zbo_orchestrator.clustering import accuracy, adjusted_rand, agreement, aligned
@@ -37,6 +37,7 @@ def test_accuracy_of_the_best_matching(classes: list[int], labels: list[int], wa
     assert accuracy(np.array(classes), np.array(labels)) == pytest.approx(wanted)
 
 
+@settings(deadline=None)
 @given(assignments(2))
 def test_no_matching_does_better(both: Array) -> None:
     """Against every one of the 120 ways to number five classes."""
@@ -46,6 +47,7 @@ def test_no_matching_does_better(both: Array) -> None:
     )
 
 
+@settings(deadline=None)
 @given(assignments(2), PERMUTED, PERMUTED)
 def test_numbers_of_classes_and_labels_are_only_names(both: Array, names: Array, others: Array) -> None:
     for figure in (accuracy, adjusted_rand):
@@ -59,11 +61,13 @@ def test_adjusted_rand_of_equal_crossed_and_nested_partitions() -> None:
     assert adjusted_rand(np.array([0, 0, 1, 2]), labels) == pytest.approx(4 / 7)
 
 
+@settings(deadline=None)
 @given(assignments(1), PERMUTED)
 def test_aligning_undoes_a_renumbering(one: Array, names: Array) -> None:
     assert (aligned(names[one[0]], one[0]) == one[0]).all()
 
 
+@settings(deadline=None)
 @given(assignments(2))
 def test_aligning_keeps_the_partition_and_agrees_on_as_many_images_as_can_be(both: Array) -> None:
     classes, reference = both
@@ -77,6 +81,7 @@ def test_a_class_without_a_partner_gets_a_number_that_the_reference_does_not_use
     assert aligned(np.array([4, 4, 4, 2, 2, 9]), np.array([0, 0, 0, 2, 2, 2])).tolist() == [0, 0, 0, 2, 2, 1]
 
 
+@settings(deadline=None)
 @given(assignments(1), st.lists(PERMUTED, min_size=1, max_size=5))
 def test_models_that_differ_in_numbering_only_agree_wholly(one: Array, names: list[Array]) -> None:
     assert (agreement(np.stack([numbers[one[0]] for numbers in names])) == 1).all()

@@ -93,6 +93,7 @@ def test_within_averages_over_all_pairs_of_cells_where_all_are_asked(
         assert within(manifolds, pairs, seed) == pytest.approx(np.array(wanted), abs=1e-10)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10), st.integers(0, 100))
 def test_within_takes_no_pair_twice(pairs: int, seed: int) -> None:
     """Five cells of which one is striped: the mean counts the pairs with it, of which there are four in ten."""
@@ -110,6 +111,7 @@ def test_within_depends_on_the_seed_only_through_the_pairs_drawn() -> None:
     assert (within(manifolds, 20, 1) != within(manifolds, 20, 2)).all()
 
 
+@settings(deadline=None)
 @given(st.permutations(range(4)))
 def test_the_numbering_of_classes_does_not_matter(order: list[int]) -> None:
     manifolds = drawn(4, 6, 6, 6)
