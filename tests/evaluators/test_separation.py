@@ -53,12 +53,12 @@ def test_the_score_is_what_lies_between_classes_less_what_lies_within() -> None:
     moments = similarity.moments(manifolds(), 5)
     l1, l2 = similarity.between(moments), similarity.within(moments, 36, np.random.default_rng(0))
     both = score()
-    assert both.value == pytest.approx(l1 - l2.mean())
+    assert both.value == pytest.approx(l1 - l2.sum())
     assert score(ManifoldSeparation(over_classes="sum")).value == pytest.approx(l1 - l2.sum())
     assert score(ManifoldSeparation(within=False)).value == pytest.approx(l1)
-    assert score(ManifoldSeparation(between=False)).value == pytest.approx(l2.mean())
+    assert score(ManifoldSeparation(between=False)).value == pytest.approx(l2.sum())
     assert both.terms["between"] == pytest.approx(l1)
-    assert both.terms["within"] == pytest.approx(l2.mean())
+    assert both.terms["within"] == pytest.approx(l2.sum())
 
 
 def test_the_window_is_the_one_asked_for() -> None:
@@ -134,7 +134,7 @@ def test_what_cannot_be_scored_fails_the_trial(changes: dict[str, Any], message:
         (lambda: ManifoldSeparation(seed=-1), "seed is -1; wanted at least 0"),
         (lambda: ManifoldSeparation(window=1), "window is 1; wanted an odd number of at least 3"),
         (lambda: ManifoldSeparation(window=4), "window is 4; wanted an odd number"),
-        (lambda: ManifoldSeparation(over_classes="max"), "over_classes is 'max'; wanted mean or sum"),  # type: ignore[arg-type]
+        (lambda: ManifoldSeparation(over_classes="max"), "over_classes is 'max'; wanted sum or mean"),  # type: ignore[arg-type]
     ],
 )
 def test_impossible_options_are_refused(make: Callable[[], object], message: str) -> None:

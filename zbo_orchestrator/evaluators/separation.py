@@ -18,17 +18,16 @@ class ManifoldSeparation:
     """The published objective l1 - l2: classes that look different from one another, each of them alike throughout.
 
         l1 = sum over classes i < j of the mean over cells k of DSSIM(M[i, k], M[j, k])
-        l2 = mean over classes i of the mean over pairs k != m of DSSIM(M[i, k], M[i, m])
+        l2 = sum over classes i of the mean over pairs k != m of DSSIM(M[i, k], M[i, m])
 
     with DSSIM = clip((1 - SSIM) / 2, 0, 1): Biswas et al. 2023, Mach. Learn.: Sci. Technol. 4 015011, Table 2.
     Departures: the published code takes one pair of cells a class a thousand times, here the pairs differ; its SSIM
-    weighs the window by a Gaussian and mirrors the border, here it is scikit-image's default; it sums l2 over the
-    classes, which `over_classes: sum` does too.
+    weighs the window by a Gaussian and mirrors the border, here it is scikit-image's default.
 
     between       whether l1 counts
     within        whether l2 counts; alone, the score is l2 itself, to be minimised
     pairs         random pairs of cells in l2, each taken once; all of them where there are no more
-    over_classes  whether l2 is the mean over the classes or their sum
+    over_classes  whether l2 is summed over the classes, as published, or averaged
     window        side of SSIM's window, odd
     seed          of the pairs: the same for every class and every trial
 
@@ -40,7 +39,7 @@ class ManifoldSeparation:
     between: bool = True
     within: bool = True
     pairs: Annotated[int, Ge(1)] = 1000
-    over_classes: Literal["mean", "sum"] = "mean"
+    over_classes: Literal["sum", "mean"] = "sum"
     window: Annotated[int, Ge(3)] = 5
     seed: Annotated[int, Ge(0)] = 0
 
@@ -51,7 +50,7 @@ class ManifoldSeparation:
             if getattr(self, name) < least:
                 raise ConfigurationError(f"{name} is {getattr(self, name)}; wanted at least {least}")
         if self.over_classes not in {"mean", "sum"}:
-            raise ConfigurationError(f"over_classes is {self.over_classes!r}; wanted mean or sum")
+            raise ConfigurationError(f"over_classes is {self.over_classes!r}; wanted sum or mean")
         if self.window < 3 or self.window % 2 == 0:
             raise ConfigurationError(f"window is {self.window}; wanted an odd number of at least 3")
 
