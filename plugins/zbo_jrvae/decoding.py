@@ -71,14 +71,17 @@ def reconstruction(model: Model, sweep: Sweep, painting: Painting) -> Tensor:
     return _Swept.apply(model, sweep, painting.targets, *painting.tensors())
 
 
-def painting(model: Model, weights: Weights, z: Tensor, points: Tensor, posterior: Tensor, targets: Tensor) -> Painting:
-    """Gather what the sweep needs for latents z[k, n, z]; the first layer's bias joins the features."""
+def features(model: Model, weights: Weights, z: Tensor) -> Tensor:
+    """What the first layer of the painting decoder adds to its coordinates' part, for latents z[k, n, z]."""
     first = "decoder.coord_latent"
-    features = class_features(model, weights, f"{first}.fc_latent", z[..., model.moves :])
-    features = features + weights[f"{first}.fc_coord.bias"][:, None, None]
+    seen = class_features(model, weights, f"{first}.fc_latent", z[..., model.moves :])
+    return seen + weights[f"{first}.fc_coord.bias"][:, None, None]
+
+
+def layers(model: Model, weights: Weights) -> tuple[tuple[Tensor, Tensor], ...]:
+    """Weights and biases of the painting decoder's layers after the first."""
     names = [f"decoder.fc_layers.{2 * depth}" for depth in range(len(model.hidden))] + ["decoder.out"]
-    layers = tuple((weights[f"{name}.weight"], weights[f"{name}.bias"]) for name in names)
-    return Painting(points, features, posterior, targets, weights[f"{first}.fc_coord.weight"], layers)
+    return tuple((weights[f"{name}.weight"], weights[f"{name}.bias"]) for name in names)
 
 
 def plain_logits(model: Model, weights: Weights, z: Tensor) -> Tensor:
@@ -91,11 +94,16 @@ def plain_logits(model: Model, weights: Weights, z: Tensor) -> Tensor:
     return dense(weights, "decoder.out", flat).view(*hidden.shape[:3], -1)
 
 
+def constant(model: Model) -> float:
+    """The part of a pixel's negative log likelihood that no logit changes."""
+    return 0.0 if model.sampler == "bernoulli" else log(model.sigma) + log(2 * pi) / 2
+
+
 def surprise(model: Model, logits: Tensor, targets: Tensor) -> Tensor:
     """Negative log likelihood of each pixel: Bernoulli from the logits, Gaussian about their sigmoid."""
     if model.sampler == "bernoulli":
         return softplus(logits) - targets * logits
-    return ((logits.sigmoid() - targets) / model.sigma).square() / 2 + log(model.sigma) + log(2 * pi) / 2
+    return ((logits.sigmoid() - targets) / model.sigma).square() / 2 + constant(model)
 
 
 def slope(model: Model, logits: Tensor, targets: Tensor) -> Tensor:
@@ -121,16 +129,17 @@ def dense_sweep(dtype: torch.dtype, rows: int) -> Sweep:
         gradients = Painting.of(tuple(torch.zeros_like(tensor) for tensor in painting.tensors()), painting.targets)
         images, classes, pixels = *painting.posterior.shape[1:], painting.targets.shape[-1]
         for chunk in chunks(images, classes, pixels, rows):
-            _add_chunk(model, painting, gradients, dtype, *chunk)
+            _add_chunk(model, painting, gradients, dtype, chunk)
         return (painting.posterior * gradients.posterior).sum((1, 2)), gradients.tensors()
 
     return sweep
 
 
 def _add_chunk(
-    model: Model, painting: Painting, gradients: Painting, dtype: torch.dtype, images: slice, pixels: slice
+    model: Model, painting: Painting, gradients: Painting, dtype: torch.dtype, chunk: tuple[slice, slice]
 ) -> None:
     """Forward and backward over some images and pixels; a tanh layer's derivative is 1 - output^2."""
+    images, pixels = chunk
     points, targets = painting.points[:, images, pixels], painting.targets[:, images, None, pixels]
     k, n, p, _ = points.shape
     seen = (points.flatten(1, 2) @ painting.coordinates.transpose(1, 2)).view(k, n, 1, p, -1)

@@ -8,7 +8,7 @@ from math import log
 import torch
 from torch import Tensor
 
-from zbo_jrvae.decoding import Sweep, painting, plain_logits, reconstruction, surprise
+from zbo_jrvae.decoding import Painting, Sweep, features, layers, plain_logits, reconstruction, surprise
 from zbo_jrvae.model import Model
 from zbo_jrvae.networks import Encoding, Weights, encode, moved
 
@@ -53,9 +53,15 @@ class Objective:
         points, targets = self.grid.expand(*z.shape[:2], -1, -1), batch.x
         if batch.shown is not None:
             points, targets = self.grid[batch.shown], targets.gather(-1, batch.shown)
-        canvas = moved(self.model, points, z), posterior, targets
-        swept = reconstruction(self.model, self.sweep, painting(self.model, weights, z, *canvas))
-        return swept * (self.model.pixels / targets.shape[-1])
+        painting = Painting(
+            moved(self.model, points, z),
+            features(self.model, weights, z),
+            posterior,
+            targets,
+            weights["decoder.coord_latent.fc_coord.weight"],
+            layers(self.model, weights),
+        )
+        return reconstruction(self.model, self.sweep, painting) * (self.model.pixels / targets.shape[-1])
 
 
 def continuous(encoding: Encoding) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 
 import numpy as np
 import torch
@@ -10,8 +11,9 @@ from torch import Tensor
 
 from zbo_jrvae.adam import Adam
 from zbo_jrvae.crew import crew, processors
-from zbo_jrvae.decoding import dense_sweep
+from zbo_jrvae.decoding import Sweep, dense_sweep
 from zbo_jrvae.elbo import Batch, Objective
+from zbo_jrvae.lanes import lane_sweep
 from zbo_jrvae.model import Model, Recipe, resolved
 from zbo_jrvae.networks import build, grid
 from zbo_orchestrator.model import Array, ConfigurationError
@@ -34,9 +36,9 @@ class Training:
             raise ConfigurationError(
                 f"pixel_share is {recipe.pixel_share:g}, but without invariances every pixel is drawn at once; wanted 1"
             )
-        device = resolved(recipe.device)
-        images = torch.from_numpy(np.array(pixels, np.float32).reshape(len(pixels), -1)).to(device)
-        step = 1 if device.type == "cpu" else len(seeds)
+        self._recipe, self._device = recipe, resolved(recipe.device)
+        images = torch.from_numpy(np.array(pixels, np.float32).reshape(len(pixels), -1)).to(self._device)
+        step = 1 if self._device.type == "cpu" else len(seeds)
         self._groups = [
             Group(model, recipe, images, schedules[start : start + step], seeds[start : start + step])
             for start in range(0, len(seeds), step)
@@ -48,10 +50,16 @@ class Training:
 
     def advance(self) -> Array:
         """One epoch; loss, reconstruction, continuous and discrete KL (unweighted), means per image: [k, 4]."""
-        with crew(self._threads) as pool:
-            rows = [pool.submit(group.epoch, self.epoch).result() for group in self._groups]
+        with crew(self._threads + 1) as pool:  # one leads
+            sweep = self._sweep(pool)
+            rows = [pool.submit(group.epoch, self.epoch, sweep).result() for group in self._groups]
         self.epoch += 1
         return np.concatenate(rows)
+
+    def _sweep(self, pool: Executor) -> Sweep:
+        if self._device.type == "cpu" and self._recipe.precision == "float32":
+            return lane_sweep(pool, self._threads)
+        return dense_sweep(getattr(torch, self._recipe.precision), ROWS[self._device.type])
 
     def state(self) -> dict[str, Array]:
         """All that is needed to go on."""
@@ -95,8 +103,7 @@ class Group:
         self._shapes = {name: tensor.shape for name, tensor in states[0].items()}
         flat = torch.stack([torch.cat([tensor.flatten() for tensor in state.values()]) for state in states])
         self.adam = Adam(flat.to(images.device), recipe.learning_rate)
-        sweep = dense_sweep(getattr(torch, recipe.precision), ROWS[images.device.type])
-        self._objective = Objective(model, sweep, grid(model).to(images.device))
+        self._grid = grid(model).to(images.device)
 
     @property
     def views(self) -> dict[str, Tensor]:
@@ -107,8 +114,9 @@ class Group:
         parts = flat.split([shape.numel() for shape in self._shapes.values()], 1)
         return {name: part.view(-1, *shape) for (name, shape), part in zip(self._shapes.items(), parts, strict=True)}
 
-    def epoch(self, number: int) -> Array:
+    def epoch(self, number: int, sweep: Sweep) -> Array:
         """One pass over the images; [k, 4] as `Training.advance`."""
+        objective = Objective(self._model, sweep, self._grid)
         generators = [self._generator(seed, number) for seed in self._seeds]
         total = torch.zeros(4, len(self._seeds), dtype=torch.float64, device=self._images.device)
         count, size = len(self._images), self._recipe.batch
@@ -117,13 +125,13 @@ class Group:
         for start in range(0, count, size):
             chosen = order[:, start : start + size]
             shown = self._shown(generators, chosen.shape[1])
-            total += self._step(Batch(self._images[chosen], noise[:, start : start + size], shown), number)
+            total += self._step(objective, Batch(self._images[chosen], noise[:, start : start + size], shown), number)
         return (total.t() / count).cpu().numpy()
 
-    def _step(self, batch: Batch, epoch: int) -> Tensor:
+    def _step(self, objective: Objective, batch: Batch, epoch: int) -> Tensor:
         """One step of the descent; loss and its terms [4, k], summed over the batch."""
         parameters = self.adam.parameters.detach().requires_grad_()
-        parts = self._objective.terms(self._named(parameters), batch)
+        parts = objective.terms(self._named(parameters), batch)
         loss = parts[0] + (self._betas[:, epoch].t() * parts[1:]).sum(0)
         (gradients,) = torch.autograd.grad(loss.sum(), parameters)
         self.adam.step(gradients)
