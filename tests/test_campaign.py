@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import struct
 import sys
 from pathlib import Path
 from typing import Any
@@ -373,16 +374,32 @@ def test_the_schema_accepts_what_loads_and_rejects_what_does_not(tmp_path: Path)
         assert not judge.is_valid(wrong)
 
 
+def mnist_in_small(folder: Path) -> Path:
+    """A folder as MNIST comes: 40 black images of 28 x 28 pixels, 4 of each digit, and their labels."""
+    folder.mkdir()
+    (folder / "train-images-idx3-ubyte").write_bytes(struct.pack(">4i", 2051, 40, 28, 28) + bytes(40 * 28 * 28))
+    (folder / "train-labels-idx1-ubyte").write_bytes(struct.pack(">2i", 2049, 40) + bytes(range(10)) * 4)
+    return folder
+
+
 @pytest.mark.parametrize("name", sorted(shipped()))
-def test_shipped_campaigns_are_right(name: str) -> None:
-    campaign = load(name)
+def test_shipped_campaigns_are_right(name: str, tmp_path: Path) -> None:
+    mnist = [f"executor.images.folder={mnist_in_small(tmp_path / 'mnist')}", "executor.subset=40"]
+    campaign = load(name, mnist if name == "jrvae-mnist" else [])
     assert campaign.name == name
     assert rebuild(campaign.document).identity == campaign.identity
     jsonschema.Draft202012Validator(schema()).validate(parse(shipped()[name].read_text(), name))
 
 
-def test_both_ferrosim_campaigns_are_shipped() -> None:
+def test_what_is_needed_beside_a_shipped_campaign_is_said() -> None:
+    with pytest.raises(ConfigurationError, match=r"executor: .*mnist.* is not a folder"):
+        load("jrvae-mnist")
+
+
+def test_every_studys_campaigns_are_shipped() -> None:
     assert {"ferrosim-curl", "ferrosim-parameters"} <= set(shipped())
+    assert {"jrvae-digits", "jrvae-digits-joint", "jrvae-mnist"} <= set(shipped())
+    assert {"jrvae-particles-3", "jrvae-particles-7"} <= set(shipped())
     curl = load("ferrosim-curl")
     assert (curl.budget.initial, curl.budget.total) == (20, 80)
     assert sum(family["count"] for family in curl.document["library"]["families"]) == 7500

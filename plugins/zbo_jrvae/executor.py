@@ -15,7 +15,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from zbo_jrvae.course import Course, Watched
-from zbo_jrvae.images import Digits, Images, Source
+from zbo_jrvae.images import Digits, Images, Particles, Source
 from zbo_jrvae.inference import manifolds
 from zbo_jrvae.measuring import DIMS, measured, named
 from zbo_jrvae.memory import out_of_memory, ran_out
@@ -96,6 +96,8 @@ class JrvaeExecutor:
         if self.pixel_share < 1 and not self.invariances:
             raise ConfigurationError(f"pixel_share is {self.pixel_share}; wanted 1 without invariances")
         resolved(self.device)
+        if isinstance(self.images, Particles):
+            return  # drawn, which takes seconds, and so cannot be wrong
         smallest = min(self.loaded.pixels.shape[1:])  # images that cannot be used say so here, not in the first trial
         if self.watch and smallest < WINDOW:
             raise ConfigurationError(
