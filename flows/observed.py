@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from prefect import task
@@ -34,6 +35,7 @@ from zbo_orchestrator.model import (
     Run,
     Score,
     Stop,
+    Stopped,
     Trajectory,
 )
 
@@ -109,7 +111,7 @@ class ObservedEvaluator:
 
 @dataclass(slots=True)
 class LoggedRun:
-    """A `Run` whose reports reach the task run's log, at most one every `every` seconds."""
+    """A `Run` whose reports reach the task run's log, at most one every `every` seconds, and why it is to stop."""
 
     inner: Run
     every: float = 5.0
@@ -136,19 +138,30 @@ class LoggedRun:
         if now - self.last >= self.every:
             self.last = now
             said = ", ".join(f"{name} {value:.5g}" for name, value in values.items())
-            get_run_logger().info("step %d of %d%s", step, of, f": {said}" if said else "")
-        self.inner.report(step, of, **values)
+            get_run_logger().info("trial %d: step %d of %d%s", self.number, step, of, f": {said}" if said else "")
+        try:
+            self.inner.report(step, of, **values)
+        except Stopped as stopped:
+            get_run_logger().info("trial %d: asked to stop: %s", self.number, stopped)
+            raise
+
+
+NAMELESS: Mapping[int, str] = MappingProxyType({})
 
 
 class ObservedExecutor:
-    """Each trial is a task run, wherever it runs."""
+    """Each trial is a task run, wherever it runs; it is called by its number where it has no name."""
 
-    def __init__(self, inner: Executor) -> None:
+    def __init__(self, inner: Executor, names: Mapping[int, str] = NAMELESS) -> None:
         self._inner = inner
+        self._names = names
         self.repeatable = bool(getattr(inner, "repeatable", False))
 
+    def _called(self, run: Run) -> str:
+        return self._names.get(run.number, str(run.number))
+
     def execute(self, trajectory: Trajectory, run: Run) -> Measurement:
-        name = f"execute {run.number}" + (f" (attempt {run.attempt})" if run.attempt > 1 else "")
+        name = f"execute {self._called(run)}" + (f" (attempt {run.attempt})" if run.attempt > 1 else "")
         return observe("execute", name, lambda: self._inner.execute(trajectory, LoggedRun(run)))  # type: ignore[no-any-return]
 
 
@@ -157,26 +170,31 @@ class ObservedBatchExecutor(ObservedExecutor):
 
     _inner: BatchExecutor
 
-    def __init__(self, inner: BatchExecutor) -> None:
-        super().__init__(inner)
+    def __init__(self, inner: BatchExecutor, names: Mapping[int, str] = NAMELESS) -> None:
+        super().__init__(inner, names)
         self.capacity = inner.capacity
 
     def execute_many(
         self, trajectories: Sequence[Trajectory], runs: Sequence[Run]
     ) -> Iterator[tuple[int, Measurement | ExecutionError]]:
         logged = [LoggedRun(run) for run in runs]
-        name = f"execute {runs[0].number} to {runs[-1].number}"
+        name = f"execute {self._called(runs[0])} to {self._called(runs[-1])}"
         yield from observe("execute", name, lambda: list(self._inner.execute_many(trajectories, logged)))
+
+
+def observed_executor(inner: Executor, names: Mapping[int, str] = NAMELESS) -> Executor:
+    """The same executor, its trials seen by the flow run that they are called in."""
+    if isinstance(inner, BatchExecutor):
+        return ObservedBatchExecutor(inner, names)
+    return ObservedExecutor(inner, names)
 
 
 def observed(campaign: Campaign) -> Campaign:
     """The same campaign, its roles seen by the flow run that it is called in."""
-    inner = campaign.executor
-    executor = ObservedBatchExecutor(inner) if isinstance(inner, BatchExecutor) else ObservedExecutor(inner)
     return replace(
         campaign,
         planner=ObservedPlanner(campaign.planner),
         recipe=ObservedRecipe(campaign.recipe),
-        executor=executor,
+        executor=observed_executor(campaign.executor),
         evaluator=ObservedEvaluator(campaign.evaluator),
     )

@@ -17,6 +17,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from zbo_orchestrator.cli import campaigns, histories
+from zbo_orchestrator.cli.compare import compare
 from zbo_orchestrator.cli.run import run
 from zbo_orchestrator.model import ConfigurationError, FatalError, HistoryError, ZboError
 
@@ -76,6 +77,7 @@ for _command in (
     campaigns.parts,
     campaigns.check,
     campaigns.scan,
+    compare,
     histories.rescore,
     campaigns.schema,
 ):
