@@ -20,7 +20,7 @@ from zbo_orchestrator.report.curves import (
 from zbo_orchestrator.report.decoded import decoded_caption, decoded_figure, decoded_words
 from zbo_orchestrator.report.findings import Findings
 from zbo_orchestrator.report.latent import latent_caption, latent_figure, latent_words
-from zbo_orchestrator.report.pictures import drawn_pictures, frames_words, words
+from zbo_orchestrator.report.pictures import caption, drawn_pictures, words
 from zbo_orchestrator.report.posterior import posterior_figure, posterior_words
 from zbo_orchestrator.report.truth import rarity_figure, rarity_words, truth_figure, truth_words
 
@@ -99,12 +99,11 @@ def _fixed(findings: Findings) -> Iterator[Exhibit]:
     for kind in _KINDS:
         figure = kind.draw(findings)
         if figure is not None:
-            caption = kind.caption if isinstance(kind.caption, str) else kind.caption(findings)
-            yield Exhibit(kind.name, kind.section, kind.title, caption, kind.words(findings), figure)
+            said = kind.caption if isinstance(kind.caption, str) else kind.caption(findings)
+            yield Exhibit(kind.name, kind.section, kind.title, said, kind.words(findings), figure)
 
 
 def _measured(findings: Findings) -> Iterator[Exhibit]:
     for index, (what, figure) in enumerate(drawn_pictures(findings)):
         title = what.measured.name.replace("_", " ").capitalize()
-        caption = frames_words(what) if "frames" in what.kind else ""
-        yield Exhibit(f"measured-{index}", "best", title, caption, words(what), figure)
+        yield Exhibit(f"measured-{index}", "best", title, caption(what), words(what), figure)

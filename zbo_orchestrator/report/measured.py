@@ -1,7 +1,8 @@
-"""Measured arrays as pictures, chosen by their axes alone: lines, images, vector fields, series of frames."""
+"""A measured array as a picture, chosen by its axes alone: lines, image, vector field, series or stack of images."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -10,7 +11,10 @@ import numpy as np
 from zbo_orchestrator.model import Array
 from zbo_orchestrator.report.findings import Measured
 
-Kind = Literal["number", "text", "axis", "series", "image", "vectors", "frames", "vector frames", "described"]
+Kind = Literal[
+    "number", "text", "axis", "series", "panels", "image", "vectors", "frames", "vector frames", "stack", "shares",
+    "points", "described",
+]  # fmt: skip
 
 LARGE = 2**24
 """Values beyond which an array is described, not drawn."""
@@ -18,14 +22,17 @@ FEW = 4
 """An axis this short beside a long one holds components, not positions."""
 COMPONENT = {"component", "components", "vector", "direction"}
 ORDERED = {"frame", "frames", "step", "time", "image"}
+TILED = {"cell", "cells", "tile", "tiles"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """A measured array laid out for its kind: series [line, step], image [a, b], vectors [2, a, b], frames first."""
+    """A measured array laid out for its kind: series [line, step], image [a, b], vectors [2, a, b], frames first,
+    stack [member, cell, row, column]; and the arrays that share its first or only axis and are drawn with it."""
 
     kind: Kind
     measured: Measured
+    beside: tuple[Measured, ...] = ()
 
     @property
     def values(self) -> Array:
@@ -97,7 +104,10 @@ def _rank_3(measured: Measured) -> Picture:
 
 
 def _rank_4(measured: Measured) -> Picture:
-    axis = component_axis(measured)
+    """Frames of a vector field; or images in a square of cells for every member of the first axis."""
+    axis, cells = component_axis(measured), measured.values.shape[1]
+    if measured.dims[1].lower() in TILED or (axis is None and math.isqrt(cells) ** 2 == cells):
+        return Picture("stack", measured)
     if axis is None:
         return Picture("described", measured)
     return Picture("vector frames", _front(_front(measured, axis), 0, to=1))
