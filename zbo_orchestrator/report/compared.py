@@ -9,10 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from zbo_orchestrator.comparison import Comparison
+from zbo_orchestrator.campaign.parts import find
+from zbo_orchestrator.comparison import Comparison, folder_of, read
+from zbo_orchestrator.comparison.arms import best_of
 from zbo_orchestrator.comparison.ensemble import Ensemble, ensemble_of
 from zbo_orchestrator.comparison.keeping import measurement_of
-from zbo_orchestrator.model import Array, Measurement
+from zbo_orchestrator.comparison.outcome import identity_of
+from zbo_orchestrator.history import Record
+from zbo_orchestrator.model import Array, Comparable, ConfigurationError, Json, Measurement
 from zbo_orchestrator.report.findings import Measured
 
 PREFERRED = "manifolds"
@@ -26,6 +30,29 @@ class Compared:
     manifolds: Mapping[int, Measured] = field(default_factory=dict)
     seeds: Mapping[int, int] = field(default_factory=dict)
     ensemble: Ensemble | None = None
+
+
+def beside(record: Record) -> tuple[Compared | None, str]:
+    """The comparison kept beside a history, and a remark: how to get one, or why one is left out or out of date."""
+    comparison, command = read(record.path), f"zbo compare {record.path}"
+    if comparison is None:
+        advice = f"What was found has not been set against what is used: {command} trains both."
+        return None, advice if _is_comparable(record.charter.campaign) else ""
+    folder = folder_of(record.path)
+    if comparison.identity != identity_of(record):
+        return None, f"The comparison at {folder.name} is another campaign's, and is left out."
+    best = best_of(record).number
+    dated = f"The comparison is of trial {comparison.trial}; trial {best} is the best by now: {command} trains it."
+    return gathered(comparison, folder), "" if best == comparison.trial else dated
+
+
+def _is_comparable(document: Json) -> bool:
+    """Whether the campaign's executor is one that `zbo compare` takes; one that is not installed here is not."""
+    try:
+        executor = find("executors", document["executor"]["use"])
+    except ConfigurationError:
+        return False
+    return isinstance(executor, type) and issubclass(executor, Comparable)
 
 
 def gathered(comparison: Comparison, folder: Path) -> Compared:

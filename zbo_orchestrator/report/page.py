@@ -17,8 +17,11 @@ from zbo_orchestrator.report.rendering import svg
 from zbo_orchestrator.report.summary import headline, rows, tiles
 
 
-def page(findings: Findings, exhibits: Sequence[Exhibit]) -> str:
-    """The whole report as HTML; everything that comes from the history is escaped."""
+def page(findings: Findings, exhibits: Sequence[Exhibit], against: str = "") -> str:
+    """The whole report as HTML; everything that comes from the history is escaped.
+
+    against   what a comparison with what is used says, where there is one
+    """
     data = explorer(findings)
     environment = Environment(
         loader=PackageLoader("zbo_orchestrator.report", ""),
@@ -38,6 +41,7 @@ def page(findings: Findings, exhibits: Sequence[Exhibit]) -> str:
         counts=findings.trials.counts(),
         shown=[(each, svg(each.figure, each.name, each.alt)) for each in exhibits],
         told=told_pictures(findings),
+        against=against,
         rows=rows(findings),
         terms=list(findings.trials.terms),
         noisy=bool((findings.trials.noise > 0).any()),

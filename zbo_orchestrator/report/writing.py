@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,10 @@ import numpy as np
 from zbo_orchestrator import campaign
 from zbo_orchestrator.history import Record, Scan
 from zbo_orchestrator.model import Array, ConfigurationError, Decoder, DecoderRecipe
+from zbo_orchestrator.report.compared import Compared
+from zbo_orchestrator.report.compared import beside as compared_beside
+from zbo_orchestrator.report.compared_gallery import used
+from zbo_orchestrator.report.compared_words import verdict
 from zbo_orchestrator.report.findings import Findings
 from zbo_orchestrator.report.gallery import gallery
 from zbo_orchestrator.report.gather import Beside, gather
@@ -22,16 +27,22 @@ def write(history_path: str | Path, out_html: str | Path, *, pngs: Path | None =
     Raises `HistoryError` where the history cannot be read.
     """
     record = Record.read(history_path)
-    return present(gather(record, beside(record)), out_html, pngs=pngs)
+    compared, remark = compared_beside(record)
+    there = beside(record)
+    findings = gather(record, replace(there, remarks=(*there.remarks, *filter(None, [remark]))))
+    return present(findings, out_html, pngs=pngs, compared=compared)
 
 
-def present(findings: Findings, out_html: str | Path, *, pngs: Path | None = None) -> Path:
-    """Write the report of findings."""
+def present(
+    findings: Findings, out_html: str | Path, *, pngs: Path | None = None, compared: Compared | None = None
+) -> Path:
+    """Write the report of findings, and of what they were compared with."""
     place = Path(out_html)
     place.parent.mkdir(parents=True, exist_ok=True)
     with drawing():
-        exhibits = gallery(findings)
-        place.write_text(page(findings, exhibits), encoding="utf-8")
+        exhibits = [*gallery(findings), *(used(compared) if compared else ())]
+        against = verdict(compared.comparison) if compared else ""
+        place.write_text(page(findings, exhibits, against), encoding="utf-8")
         if pngs is not None:
             pngs.mkdir(parents=True, exist_ok=True)
             for each in exhibits:
