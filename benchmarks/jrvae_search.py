@@ -124,8 +124,8 @@ def verdict(rule: Rule, name: str, curves: list[Array], finals: list[Array], ste
     saved, best = np.mean([one.saved for one in each]), sum(one.best for one in each)
     return (
         f"quantile {rule.quantile:g}, after {rule.after:g}: stops {stopped} of {trials} trials, saves {saved:.0%} of "
-        f"the epochs; {good} of the stopped would have ended in the best quarter ({good / max(stopped, 1):.0%}), the best "
-        f"trial is among them in {best} of {len(each)} seeds"
+        f"the epochs; {good} of the stopped would have ended in the best quarter ({good / max(stopped, 1):.0%}), "
+        f"the best trial is among them in {best} of {len(each)} seeds"
     )
 
 
