@@ -34,6 +34,8 @@ from zbo_orchestrator.model import (
 )
 from zbo_orchestrator.similarity import between, moments, within
 
+LATENTS = 2
+"""Continuous latents beside those that move the image: a manifold is a plane of them."""
 WATCHED_GRID = 4
 """Cells along each side of the manifolds that intermediate scores are taken from: every pair of them is compared."""
 WINDOW = 5
@@ -67,7 +69,6 @@ class JrvaeExecutor:
     epochs: Annotated[int, Ge(1)] | None = None
     beta_discrete: Annotated[float, Gt(0)] | None = 3.0
     scaled_beta: Annotated[float, Gt(0)] | None = None
-    latent_dim: Annotated[int, Ge(1)] = 2
     hidden: tuple[Annotated[int, Ge(1)], ...] = (128, 128)
     invariances: tuple[Invariance, ...] = ("r",)
     sampler: Sampler = "bernoulli"
@@ -119,9 +120,7 @@ class JrvaeExecutor:
     def model(self) -> Model:
         """What is trained."""
         _, height, width = self.loaded.pixels.shape
-        return Model(
-            height, width, self.classes, self.latent_dim, self.hidden, self.invariances, self.sampler, self.sigma
-        )
+        return Model(height, width, self.classes, LATENTS, self.hidden, self.invariances, self.sampler, self.sigma)
 
     @property
     def recipe(self) -> Recipe:
