@@ -19,6 +19,7 @@ from zbo_orchestrator.model import (
     ExecutionError,
     Executor,
     FatalError,
+    HistoryError,
     Job,
     Measurement,
     RefusedError,
@@ -147,6 +148,16 @@ def test_a_stop_reaches_the_child_which_lives_on(child: Supervised) -> None:
     with pytest.raises(Stopped, match="the contract asked"):
         child.execute(trajectory(4), RecordedRun(stop_at=3))
     assert child.execute(trajectory(0), RecordedRun()).arrays["pid"][0] == before
+
+
+def test_a_child_whose_report_is_never_answered_is_not_kept(child: Supervised) -> None:
+    class Unheard(RecordedRun):
+        def report(self, step: int, of: int, **values: float) -> None:
+            raise HistoryError("the disk is full")
+
+    with pytest.raises(HistoryError):
+        child.execute(trajectory(4), Unheard())
+    assert child.execute(trajectory(0), RecordedRun()).arrays["pid"][0] != os.getpid()
 
 
 def test_a_child_does_not_outlive_its_parent(tmp_path: Path) -> None:

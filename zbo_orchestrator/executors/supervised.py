@@ -28,6 +28,8 @@ from zbo_orchestrator.model import (
 )
 
 _SPAWN = multiprocessing.get_context("spawn")
+_GO_ON = None
+"""The answer to a report of a trial that may go on; the other one is `Stopped`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,7 +111,7 @@ class _Child:
         self._connection.close()
 
     def _follow(self, run: Run) -> Measurement:
-        """Pass progress on, and a stop back, until the trial ends."""
+        """Pass progress on, and the answer back, until the trial ends."""
         while True:
             message = self._connection.recv()
             if isinstance(message, Measurement):
@@ -120,33 +122,40 @@ class _Child:
                 run.report(*message[:2], **message[2])
             except Stopped as stopped:
                 self._connection.send(stopped)
+            except BaseException:
+                self.end()  # it waits for an answer that nobody has
+                raise
+            else:
+                self._connection.send(_GO_ON)
 
 
 class _Inbox:
-    """The child's end: orders and stops, read in a thread so that the parent's death is noticed at once."""
+    """The child's end: orders and answers to reports, read in a thread: the parent's death is noticed at once."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.orders: queue.SimpleQueue[_Order] = queue.SimpleQueue()
-        self.stopping: Stopped | None = None
+        self.answers: queue.SimpleQueue[Stopped | None] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
         try:
             while True:
                 message = self._connection.recv()
-                if isinstance(message, Stopped):
-                    self.stopping = message
-                else:
-                    self.stopping = None
+                if isinstance(message, _Order):
                     self.orders.put(message)
+                else:
+                    self.answers.put(message)
         except (EOFError, OSError):
             os._exit(0)  # the parent is gone: nobody is left to tell
 
 
 @dataclass(slots=True)
 class _ChildRun:
-    """The `Run` that the executor sees in the child."""
+    """The `Run` that the executor sees in the child.
+
+    A report waits for its answer: a stop falls on the step it was decided at, as in the parent's own process.
+    """
 
     number: int
     attempt: int
@@ -157,8 +166,9 @@ class _ChildRun:
 
     def report(self, step: int, of: int, **values: float) -> None:
         self._connection.send((step, of, values))
-        if self._inbox.stopping is not None:
-            raise self._inbox.stopping
+        stopped = self._inbox.answers.get()
+        if stopped is not None:
+            raise stopped
 
 
 def _serve(connection: Connection, executor: Executor) -> None:
