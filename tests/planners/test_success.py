@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from worlds import campaign, empty, grid, told, waves
+from worlds import campaign, empty, grid, sampled, told, waves
 
 from zbo_orchestrator.model import Array, Status, Stop
 from zbo_orchestrator.planners.acquisition import Acquisition
@@ -60,7 +60,7 @@ def test_a_failing_half_plane_is_left_alone(acquisition: Acquisition) -> None:
     assert failures(Random()) > 0.3
 
 
-@pytest.mark.parametrize("status", [Status.TRANSIENT, Status.STOPPED, Status.INTERRUPTED, Status.REFUSED])
+@pytest.mark.parametrize("status", [Status.TRANSIENT, Status.INTERRUPTED, Status.REFUSED])
 def test_only_plain_failures_speak_of_the_point(status: Status) -> None:
     space = grid(20, 20)
     rows = np.random.default_rng(0).permutation(400)[:14]
@@ -72,3 +72,28 @@ def test_only_plain_failures_speak_of_the_point(status: Status) -> None:
     assert np.array_equal(maps[0]["acquisition"], maps[1]["acquisition"])
     assert maps[2]["acquisition"][rows[12]] < maps[0]["acquisition"][rows[12]] - 0.1
     assert np.allclose(maps[0]["mean"], maps[2]["mean"], atol=1e-9)
+
+
+def test_a_stopped_trial_is_no_score_and_no_failure_but_is_not_asked_about_again_soon() -> None:
+    space = grid(20, 20)
+    rows = np.random.default_rng(0).permutation(400)[:14]
+    z, y = space.candidates[rows], waves(space.candidates[rows])
+    known = told(empty(space), z[:12], y[:12])
+    stopped = told(known, z[12:], y[12:], np.array([Status.STOPPED, Status.STOPPED]))
+    before, after = (Agent("ei", refine=0).plan(evidence, 1) for evidence in (known, stopped))
+    assert np.allclose(before.maps["mean"], after.maps["mean"], atol=1e-9)  # type: ignore[union-attr]
+    assert after.maps["deviation"][rows[12]] < 0.5 * before.maps["deviation"][rows[12]]  # type: ignore[union-attr]
+    assert "succeeds with" not in after.reasons[0]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+def test_a_hopeless_corner_is_not_asked_about_from_one_neighbour_to_the_next(repeats: bool) -> None:
+    def hopeless(z: Array) -> tuple[float, Status]:
+        value = float(waves(z[None])[0])
+        return value, Status.STOPPED if value < -0.5 else Status.SCORED
+
+    space = grid(25, 25)
+    *_, (last, _) = campaign(Agent(repeats=repeats, patience=0), sampled(space, 10, initial=10, total=30), hopeless)
+    stopped = last.z[last.status == Status.STOPPED]
+    assert len(stopped) <= 8
+    assert len({tuple(z) for z in stopped}) == len(stopped)

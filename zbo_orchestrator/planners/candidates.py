@@ -47,11 +47,11 @@ def asked(evidence: Evidence) -> Array:
 
 
 def barred(evidence: Evidence, *, repeats: bool) -> Array:
-    """The points [k, d] that must not be asked (again): all that were; with repeats, those refused or pending."""
+    """The points [k, d] that must not be asked (again): all that were; with repeats, refused, stopped, pending ones."""
     if not repeats:
         return asked(evidence)
-    refused = evidence.z[evidence.status == Status.REFUSED]
-    return unit(evidence.space, np.concatenate([refused, evidence.pending]))
+    barred = evidence.z[np.isin(evidence.status, (Status.REFUSED, Status.STOPPED))]
+    return unit(evidence.space, np.concatenate([barred, evidence.pending]))
 
 
 def finer(space: Space, centres: Array, count: int, rng: np.random.Generator) -> Array:

@@ -58,7 +58,7 @@ class Outlook:
     points[m, d]   the same in the unit box
     open[m]        may be asked
     fresh[m]       distance to the nearest point asked before
-    posterior      given the scores, and that pending and failed trials would score what is predicted
+    posterior      given the scores, and that pending, failed and stopped trials would score what is predicted
     success[m]     probability that a trial succeeds
     best           the incumbent: the best predicted mean at points scored or pending, or the best score
     """
@@ -125,9 +125,9 @@ class View:
 
 
 def _unanswered(evidence: Evidence) -> Array:
-    """Points [p, d], unit box, where asking again soon would teach nothing: the pending ones and those that failed."""
-    failed = evidence.z[evidence.status == Status.FAILED]
-    return unit(evidence.space, np.concatenate([failed, evidence.pending]))
+    """Points [p, d], unit box, where asking again soon would teach nothing: pending ones, failed and stopped ones."""
+    ended = evidence.z[np.isin(evidence.status, (Status.FAILED, Status.STOPPED))]
+    return unit(evidence.space, np.concatenate([ended, evidence.pending]))
 
 
 def _success(evidence: Evidence, points: Array) -> Array:
