@@ -27,6 +27,8 @@ from zbo_orchestrator.model import Array, ExecutionError, Goal, Trajectory, Tria
 
 LONG = 2.0
 """Seconds after which a trial gets a bar of its own."""
+SILENT = 30.0
+"""Seconds after which a running trial gets a line where there are no bars."""
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -60,7 +62,7 @@ class Screen(Watcher):
         self._bars = _bars(console) if console.is_terminal else None
         self._tasks: dict[str, TaskID] = {}
         self._tenth = -1
-        self._running: dict[int, float] = {}
+        self._running: dict[int, float] = {}  # when a trial was first heard of, or without bars last told of
 
     def __enter__(self) -> Self:
         if self._bars is not None:
@@ -96,15 +98,22 @@ class Screen(Watcher):
             self._advance("trials", self._done, self._total, str(self._best))
 
     def running(self, number: int, step: int, of: int, values: Mapping[str, float]) -> None:
-        began = self._running.setdefault(number, time.monotonic())
-        if self._bars is not None and time.monotonic() - began > LONG:
-            self._advance("this trial", step, of, f"trial {number}  {_said(values)}")
+        now = time.monotonic()
+        since = now - self._running.setdefault(number, now)
+        if self._bars is not None and since > LONG:
+            self._advance(f"trial {number}", step, of, _said(values))
+        elif self._bars is None and since > SILENT:
+            self._running[number] = now
+            self._line(f"trial {number} at {step}/{of}  {_said(values)}")
 
     def recorded(self, history: History, trial: Trial) -> None:  # noqa: ARG002 (a watcher is given the history too)
         self._done += 1
         self._running.pop(trial.number, None)
         new = self._best.see(trial.number, trial.value)
         if self._bars is not None:
+            self._put_away(f"trial {trial.number}")
+            if isinstance(trial.outcome, ExecutionError):
+                self._line(_verdict(trial))
             self._advance("trials", self._done, self._total, str(self._best))
         else:
             best = f"{'new ' if new else ''}{self._best}"
@@ -119,6 +128,11 @@ class Screen(Watcher):
         if title not in self._tasks:
             self._tasks[title] = self._bars.add_task(title, total=of, said=said)
         self._bars.update(self._tasks[title], completed=step, total=of, said=said)
+
+    def _put_away(self, title: str) -> None:
+        assert self._bars is not None
+        if title in self._tasks:
+            self._bars.remove_task(self._tasks.pop(title))
 
     def _line(self, text: str) -> None:
         self._console.print(text.rstrip(), markup=False, highlight=False, soft_wrap=True)
