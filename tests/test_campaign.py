@@ -77,6 +77,7 @@ def test_identity_holds_what_determines_results_and_nothing_else(tmp_path: Path)
         "trial_seed=per-trial": "trial_seed",
         "goal.target=2": "goal",
         "atlas.grid=[9, 8]": "atlas",
+        "hopeless={value: loss}": "hopeless",
         "envelope.duration=9": "envelope",
         "planner={use: sobol}": "planner",
         "executor.cliff=3": "executor",
@@ -85,10 +86,10 @@ def test_identity_holds_what_determines_results_and_nothing_else(tmp_path: Path)
     }
     for change, section in bound.items():
         identity = loaded(tmp_path, change).identity
-        assert section in {name for name in identity if identity[name] != campaign.identity[name]}, change
+        assert section in {name for name in identity if identity[name] != campaign.identity.get(name)}, change
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     options=st.fixed_dictionaries(
         {},
@@ -157,6 +158,12 @@ def test_paths_start_from_the_files_folder_and_are_known_by_their_contents(tmp_p
         ("budget.seconds=-1", ["budget.seconds: got -1", "greater than 0"]),
         ("budget.secnods=1", ["budget.secnods: unknown key", "did you mean seconds?"]),
         ("width=0", ["width: got 0"]),
+        ("hopeless={}", ["hopeless.value: missing"]),
+        ("hopeless={value: a-b}", ['hopeless.value: got "a-b"', "pattern"]),
+        ("hopeless={value: loss, quantile: 1}", ["hopeless.quantile: got 1", "less than 1"]),
+        ("hopeless={value: loss, after: 1}", ["hopeless.after: got 1", "less than 1"]),
+        ("hopeless={value: loss, trials: 0}", ["hopeless.trials: got 0", "greater than or equal to 1"]),
+        ("hopeless={value: loss, quantil: 0.1}", ["hopeless.quantil: unknown key", "did you mean quantile?"]),
         ("trial_seed=random", ["trial_seed", "'fixed' or 'per-trial'"]),
         ("atlas.grid=[9]", []),
         ("atlas.grid=[9, 1]", ["atlas.grid.1: got 1", "greater than or equal to 2"]),

@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from zbo_orchestrator.campaign import Campaign
 from zbo_orchestrator.executors.guarded import guarded
 from zbo_orchestrator.executors.supervised import Supervised
 from zbo_orchestrator.history import History, Record
-from zbo_orchestrator.model import ConfigurationError, Trial, Workers
+from zbo_orchestrator.hopeless import Peers, Rule, curve
+from zbo_orchestrator.model import ConfigurationError, Goal, Status, Stopped, Trial, Workers
 from zbo_orchestrator.workers import Inline, Progress, Threads
 
 WorkersKind = Literal["inline", "threads", "processes"]
@@ -57,6 +60,26 @@ class Watchers(Watcher):
             watcher.recorded(history, trial)
 
 
+class Hopeless(Watcher):
+    """Ends hopeless trials by a rule, from the curves of trials that the history holds."""
+
+    def __init__(self, rule: Rule, goal: Goal) -> None:
+        self._name, self._peers = rule.value, Peers(rule, goal)
+
+    def opened(self, history: History) -> None:
+        for number in np.flatnonzero(history.status == Status.SCORED):
+            self.recorded(history, history.trial(int(number)))
+
+    def running(self, number: int, step: int, of: int, values: Mapping[str, float]) -> None:  # noqa: ARG002
+        reason = self._peers.verdict(step, of, values[self._name]) if self._name in values else ""
+        if reason:
+            raise Stopped(reason)
+
+    def recorded(self, history: History, trial: Trial) -> None:  # noqa: ARG002 (a watcher is given the history too)
+        if trial.status is Status.SCORED and trial.measurement is not None:
+            self._peers.add(*curve(trial.measurement, self._name))
+
+
 def conduct(
     campaign: Campaign,
     path: Path,
@@ -70,6 +93,8 @@ def conduct(
     dressed   wraps the roles that run trials for an observer; the history is opened with the bare ones
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if campaign.hopeless is not None:  # after the watcher, which so sees what a trial is ended for
+        watcher = Watchers((watcher, Hopeless(campaign.hopeless, campaign.goal)))
     with (
         campaign.open(path, watcher.training) as history,
         hired(campaign, workers, path, watcher.running, dressed) as (crew, watched),

@@ -31,7 +31,7 @@ from zbo_orchestrator.workers import Handle, attempt
 
 BLOCK = 1024
 """Candidates decoded, run and committed at a time."""
-_UNRELATED = ("goal", "planner")
+_UNRELATED = ("goal", "planner", "hopeless")
 """What a campaign may change without changing its map."""
 
 

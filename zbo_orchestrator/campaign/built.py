@@ -15,6 +15,7 @@ from zbo_orchestrator.decoders import atlas
 from zbo_orchestrator.decoders.library import Library
 from zbo_orchestrator.envelope import Envelope
 from zbo_orchestrator.history import Charter, History, Record
+from zbo_orchestrator.hopeless import Rule
 from zbo_orchestrator.kept import cached, fingerprint
 from zbo_orchestrator.model import (
     Array,
@@ -45,6 +46,7 @@ class Campaign:
     """A campaign with its parts built: everything but a history.
 
     identity   all that determines results, by section; files named in it stand as digests of their contents
+    hopeless   which running trials to end, None: none
     document   the campaign file as plain data with every default filled in: `rebuild` makes the same campaign of it
     """
 
@@ -69,6 +71,7 @@ class Campaign:
     evaluator: Evaluator
     identity: Json
     document: Json
+    hopeless: Rule | None = None
 
     def with_budget(self, total: int) -> Campaign:
         """The same campaign with another number of trials in all, which the initial ones cannot exceed."""

@@ -117,6 +117,7 @@ def _campaign(file: CampaignFile, parts: Mapping[str, Part], built: Mapping[str,
         evaluator=built["evaluator"],
         identity={name: section for name, section in identity.items() if name not in _MUTABLE},
         document=document,
+        hopeless=file.hopeless.rule() if file.hopeless else None,
     )
 
 
@@ -128,6 +129,8 @@ def _filled(file: CampaignFile, parts: Mapping[str, dict[str, Any]]) -> dict[str
             document[place] = filled
         else:
             document["library"]["families"][int(place.rpartition(".")[2])] = filled
+    if file.hopeless is None:
+        del document["hopeless"]  # histories founded before there was this section are still this campaign's
     return document
 
 

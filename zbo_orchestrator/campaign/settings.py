@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from math import inf
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, Len
+from annotated_types import Ge, Gt, Le, Len, Lt
 from pydantic import BaseModel, FiniteFloat, StringConstraints
 
 from zbo_orchestrator.campaign.complaints import Problem, brief, meant
 from zbo_orchestrator.campaign.parts import STRICT
 from zbo_orchestrator.envelope import Envelope, Limits
+from zbo_orchestrator.hopeless import Rule
 from zbo_orchestrator.model import Budget, Channel, Goal
 
 Pair = tuple[FiniteFloat, FiniteFloat]
@@ -105,6 +106,29 @@ class EnvelopeSection(Section):
         return Envelope(limits, inf if self.duration is None else self.duration)
 
 
+class HopelessSection(Section):
+    """Ends a running trial that reports worse, by the goal's direction, than most scored trials had at the same step.
+
+    Its status is `stopped`: it has no score, no planner learns from it, and its point is not asked again.
+    """
+
+    value: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*$")]
+    """What is judged: the name of a reported value, and of the measured array [report] that holds all reports of it.
+
+    The steps of the reports stand in the array `<value>_step`; without one they are 1, 2, 3 and so on. An executor that
+    keeps checkpoints reports a step before it keeps it, so that a trial that is resumed is judged as any other.
+    """
+    quantile: Annotated[FiniteFloat, Gt(0), Lt(1)] = 0.25
+    """Of the scored trials' values at the step, from the worst: 0.25 stops what is among their worst quarter."""
+    after: Annotated[FiniteFloat, Ge(0), Lt(1)] = 0.5
+    """Share of a trial's steps before which nothing is judged."""
+    trials: Annotated[int, Ge(1)] = 10
+    """Scored trials that there must be to judge by."""
+
+    def rule(self) -> Rule:
+        return Rule(self.value, self.quantile, self.after, self.trials)
+
+
 class CampaignFile(Section):
     """A campaign: what to optimise, within which limits, by whom."""
 
@@ -126,6 +150,8 @@ class CampaignFile(Section):
     """What a committed trial survives: the end of the process, or a power cut too (slower)."""
     notes: dict[str, Any] = {}
     """Anything worth keeping: sample, operator, purpose."""
+    hopeless: HopelessSection | None = None
+    """Which running trials are not worth finishing; null finishes all: what looks bad early may end well."""
     library: LibrarySection | None = None
     """Not needed where the decoder learns nothing."""
     decoder: Any
