@@ -38,7 +38,7 @@ def drawn_clusters(
         if not len(left):
             return _put_in_frame(rng, centres, radii, offset), radii
     raise ConfigurationError(
-        f"no room for {sizes[left[0]]} discs of radius {radius} in a frame of 1; wanted smaller ones"
+        f"no room for {sizes[left[0]]} discs of radius {radius} (shares of the side); wanted smaller ones"
     )
 
 

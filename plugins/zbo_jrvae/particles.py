@@ -37,7 +37,7 @@ class Particles:
     """Images of 1 to 7 bright discs that touch or nearly so, unevenly lit, slightly out of focus, noisy.
 
     count        images in all, as equal a number of each class as goes
-    classes      numbers of discs; equal chances
+    classes      numbers of discs, which are the labels
     side         of an image, in pixels; other lengths are shares of it
     radius       of each disc
     separation   gap between neighbours, as a share of the sum of their radii
