@@ -89,7 +89,7 @@ def test_cells_that_fill_no_square_leave_the_rest_empty() -> None:
         ((3, 144, 8, 8), ("class", "point", "row", "column"), "stack"),
         ((3, 10, 8, 8), ("class", "cell", "y", "x"), "stack"),
         ((3, 10, 8, 8), ("class", "point", "y", "x"), "described"),
-        ((9, 2, 8, 8), ("frame", "component", "y", "x"), "vector frames"),
+        ((2, 9, 8, 8), ("component", "frame", "y", "x"), "vector frames"),
     ],
 )
 def test_a_square_of_cells_for_every_member_is_a_stack(

@@ -75,11 +75,11 @@ def tiled(member: Array, step: int) -> Array:
 
 
 def _gaps(axes: Axes, cell: tuple[int, ...]) -> None:
-    """Fine lines of paper between the cells (rows, columns)."""
+    """Fine lines between the cells (rows, columns)."""
     tall, wide = cell
     right, bottom = axes.get_xlim()[1], axes.get_ylim()[0]
-    axes.hlines(np.arange(tall - 0.5, bottom, tall), -0.5, right, color=palette.PAPER, lw=0.5)
-    axes.vlines(np.arange(wide - 0.5, right, wide), -0.5, bottom, color=palette.PAPER, lw=0.5)
+    axes.hlines(np.arange(tall - 0.5, bottom, tall), -0.5, right, color=palette.MUTED, lw=0.5)
+    axes.vlines(np.arange(wide - 0.5, right, wide), -0.5, bottom, color=palette.MUTED, lw=0.5)
 
 
 def _scale(values: Array) -> Normalize:
