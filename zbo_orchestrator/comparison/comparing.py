@@ -149,8 +149,7 @@ def _round(
     for training, result in results(list(trainings.values()), folder, progress, dressed):
         outcomes[training.digest] = outcome = _judged(campaign, training.arm.trajectory, result)
         audience.trained(training, outcome, len(outcomes), len(trainings))
-    digests = np.array([[each.digest for each in row] for row in planned])
-    return _table(planned[0][0].size, digests, outcomes)
+    return _table(planned, outcomes)
 
 
 def _judged(campaign: Campaign, trajectory: Trajectory, result: Measurement | ExecutionError) -> Score | ExecutionError:
@@ -162,7 +161,9 @@ def _judged(campaign: Campaign, trajectory: Trajectory, result: Measurement | Ex
         return unscorable
 
 
-def _table(size: Size, digests: Array, outcomes: Mapping[str, Score | ExecutionError]) -> Round:
+def _table(planned: Sequence[Sequence[Training]], outcomes: Mapping[str, Score | ExecutionError]) -> Round:
+    digests = np.array([[each.digest for each in row] for row in planned])
+    alike = np.array([not row[0].arm.variant for row in planned])
     scores = {digest: each for digest, each in outcomes.items() if isinstance(each, Score)}
     errors = {digest: str(each) for digest, each in outcomes.items() if isinstance(each, ExecutionError)}
     terms = dict.fromkeys(chain.from_iterable(score.terms for score in scores.values()))
@@ -171,7 +172,7 @@ def _table(size: Size, digests: Array, outcomes: Mapping[str, Score | ExecutionE
         return np.array([[values.get(digest, np.nan) for digest in row] for row in digests], dtype=np.float64)
 
     return Round(
-        size=size,
+        size=planned[0][0].size,
         values=laid_out({digest: score.value for digest, score in scores.items()}),
         terms={
             term: laid_out({digest: score.terms.get(term, np.nan) for digest, score in scores.items()})
@@ -179,4 +180,5 @@ def _table(size: Size, digests: Array, outcomes: Mapping[str, Score | ExecutionE
         },
         digests=digests,
         errors=np.array([[errors.get(digest, "") for digest in row] for row in digests]),
+        alike=alike if alike.sum() > 1 else np.ones_like(alike),
     )

@@ -25,6 +25,8 @@ class Round:
     values   scores, NaN where a training failed; terms of the scores by name, likewise
     digests  under which the measurements are kept
     errors   what went wrong, empty where nothing did
+    alike    mask [arm]: trained under the best found's settings, so that only the schedule differs; all of them where
+             nothing else is compared
     """
 
     size: Size
@@ -32,10 +34,12 @@ class Round:
     terms: Mapping[str, Array]
     digests: Array
     errors: Array
+    alike: Array
 
     @property
     def spread(self) -> Spread:
-        return spread(self.values)
+        """Over schedules under the same settings: another model is not another schedule."""
+        return spread(self.values[self.alike])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +103,7 @@ def write(comparison: Comparison, folder: Path) -> None:
         "sizes": np.array([each.size for each in comparison.rounds]),
     }
     for each in comparison.rounds:
-        arrays |= {f"{each.size} {name}": getattr(each, name) for name in ("values", "digests", "errors")}
+        arrays |= {f"{each.size} {name}": getattr(each, name) for name in ("values", "digests", "errors", "alike")}
         arrays[f"{each.size} terms"] = np.array(list(each.terms), dtype=np.str_)
         arrays |= {f"{each.size} term {name}": values for name, values in each.terms.items()}
     keep(_NAME, arrays, folder)
@@ -131,4 +135,5 @@ def _round(size: Size, arrays: Mapping[str, Array]) -> Round:
         {name: arrays[f"{size} term {name}"] for name in map(str, arrays[f"{size} terms"])},
         arrays[f"{size} digests"],
         arrays[f"{size} errors"],
+        arrays[f"{size} alike"],
     )

@@ -95,6 +95,7 @@ def results(
     Trainings of one executor go to it together, so that one that takes batches gets them. A failure is not kept.
     """
     missing: dict[int, Training] = {}
+    scratch = folder / "scratch"
     for training in {each.number: each for each in trainings}.values():
         measurement = measurement_of(folder, training.digest)
         if measurement is None:
@@ -104,11 +105,13 @@ def results(
     names = {number: training.name for number, training in missing.items()}
     for executor, mine in _by_executor(missing.values()):
         keeping = keeper(executor, folder, {each.number: each.digest for each in mine})
-        workers = Inline(dressed(keeping, names), folder / "scratch", progress)
+        workers = Inline(dressed(keeping, names), scratch, progress)
         workers.start([Job(each.number, 1, each.seed, each.arm.trajectory) for each in mine])
         for number, result in workers.results():
             workers.forget(number)
             yield missing[number], result
+    if scratch.is_dir() and not any(scratch.iterdir()):
+        scratch.rmdir()
 
 
 def _by_executor(trainings: Iterable[Training]) -> list[tuple[Executor, list[Training]]]:

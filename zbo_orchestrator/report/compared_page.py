@@ -70,9 +70,10 @@ def tiles(comparison: Comparison) -> list[Tile]:
     spread = comparison.last.spread
     trained = sum(each.values.size for each in comparison.rounds)
     failed = len(list(failures(comparison)))
+    schedules = counted(int(comparison.last.alike.sum()), "mean")
     return [
         Tile("Spread over seeds", number(spread.deviation, 3), "standard deviation under the best found"),
-        Tile("Range over schedules", number(spread.range, 3), f"of {counted(len(comparison.arms), 'mean')}"),
+        Tile("Range over schedules", number(spread.range, 3), f"of {schedules}"),
         Tile("Chance", number(spread.p, 2), f"if all were equal ({spread.test or 'no'} test)"),
         Tile("Trainings", str(trained), f"{failed} failed" if failed else "none failed"),
     ]

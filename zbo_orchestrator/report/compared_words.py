@@ -38,8 +38,8 @@ def verdict(comparison: Comparison) -> str:
     if spread.drowned:
         return (
             f"The comparison means nothing: {where} the training seed alone moves the score by "
-            f"{number(spread.deviation, 3)} (standard deviation under the best found schedule), and the means of the "
-            f"schedules lie within {number(spread.range, 3)}."
+            f"{number(spread.deviation, 3)} (standard deviation under the best found schedule), and "
+            f"{_range(comparison.last)}."
         )
     groups = {"beats": 1, "is worse than": -1, "cannot be told apart from": 0}
     said = [
@@ -51,10 +51,10 @@ def verdict(comparison: Comparison) -> str:
 
 
 def details(comparison: Comparison) -> list[str]:
-    """A sentence for every arm but the best found; none where the comparison means nothing."""
-    if comparison.last.spread.drowned:
-        return []
-    return [difference_words(each, comparison.goal) for each in comparison.differences]
+    """A sentence for every arm but the best found; where schedules mean nothing only for those under other settings."""
+    last = comparison.last
+    said = [difference_words(each, comparison.goal) for each in comparison.differences]
+    return [each for each, alike in zip(said, last.alike[1:], strict=True) if not (alike and last.spread.drowned)]
 
 
 def difference_words(apart: Difference, goal: Goal) -> str:
@@ -78,11 +78,16 @@ def spread_words(done: Round) -> str:
         return f"{where} too few trainings have a score for a spread: a comparison means nothing."
     said = (
         f"{where} the score's standard deviation over {counted(done.values.shape[1], 'training seed')} is "
-        f"{number(spread.deviation, 3)} under the best found schedule; the means of the "
-        f"{counted(len(done.values), 'schedule')} lie within {number(spread.range, 3)}."
+        f"{number(spread.deviation, 3)} under the best found schedule; {_range(done)}."
     )
     drowned = " The seed matters more than the schedule: a comparison means nothing." if spread.drowned else ""
     return f"{said}{_chance(done)}{drowned}"
+
+
+def _range(done: Round) -> str:
+    schedules = counted(int(done.alike.sum()), "schedule")
+    same = "" if done.alike.all() else " under the same settings"
+    return f"the means of the {schedules}{same} lie within {number(done.spread.range, 3)}"
 
 
 def _chance(done: Round) -> str:
@@ -92,7 +97,7 @@ def _chance(done: Round) -> str:
     p = "below 0.001" if spread.p < 0.001 else number(spread.p, 2)
     believed = "which speaks against it" if spread.p < UNLIKELY else "so they may well be"
     return (
-        f" If all schedules were equal, scores as different as these would come up with probability {p} "
+        f" If these schedules were equal, scores as different as these would come up with probability {p} "
         f"({spread.test} test over {counted(spread.seeds, 'paired seed')}), {believed}."
     )
 
