@@ -35,7 +35,6 @@ from zbo_orchestrator.model import (
     Run,
     Score,
     Stop,
-    Stopped,
     Trajectory,
 )
 
@@ -111,7 +110,7 @@ class ObservedEvaluator:
 
 @dataclass(slots=True)
 class LoggedRun:
-    """A `Run` whose reports reach the task run's log, at most one every `every` seconds, and why it is to stop."""
+    """A `Run` whose reports reach the task run's log, at most one every `every` seconds."""
 
     inner: Run
     every: float = 5.0
@@ -139,11 +138,7 @@ class LoggedRun:
             self.last = now
             said = ", ".join(f"{name} {value:.5g}" for name, value in values.items())
             get_run_logger().info("trial %d: step %d of %d%s", self.number, step, of, f": {said}" if said else "")
-        try:
-            self.inner.report(step, of, **values)
-        except Stopped as stopped:
-            get_run_logger().info("trial %d: asked to stop: %s", self.number, stopped)
-            raise
+        self.inner.report(step, of, **values)
 
 
 NAMELESS: Mapping[int, str] = MappingProxyType({})

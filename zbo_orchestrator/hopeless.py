@@ -74,7 +74,8 @@ class Peers:
             return ""
         return (
             f"hopeless: {self.rule.value} {value:.4g} at step {step} of {of} is worse than "
-            f"{float(self._goal.gain(bar)):.4g}, the worst {self.rule.quantile:.3g} of {len(gains)} scored trials there"
+            f"{float(self._goal.gain(bar)):.4g}, quantile {self.rule.quantile:.3g} from the worst of {len(gains)} "
+            "scored trials there"
         )
 
 
