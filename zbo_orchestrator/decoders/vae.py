@@ -17,9 +17,9 @@ from zbo_orchestrator.decoders.latent_box import latent_box
 from zbo_orchestrator.decoders.layers import Layers
 from zbo_orchestrator.decoders.signature import Signature, points, wanted
 from zbo_orchestrator.decoders.subspace import Subspace
-from zbo_orchestrator.undisturbed import undisturbed, warm
 from zbo_orchestrator.model import Array, ConfigurationError, Decoder, Report, Trajectory
 from zbo_orchestrator.pyroved_import import load_pyroved
+from zbo_orchestrator.undisturbed import undisturbed, warm
 
 _FEWEST = 8
 """Curves below which there is nothing to learn from and hold out."""
