@@ -26,8 +26,8 @@ from zbo_jrvae.model import Model
 from zbo_orchestrator.model import Array
 
 LANES = 16
-ROWS = 512
-"""Image-class-pixels in a chunk: with 128 units a layer, its buffers fill half of a cache of 2 MB."""
+ROWS = 1024
+"""Image-class-pixels in a chunk: with 128 units a layer, each of its buffers is half a megabyte."""
 NEGLIGIBLE = 1e-9
 
 
