@@ -7,30 +7,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 from equality import assert_equal_histories
 
-from zbo_flows.server import server
 from zbo_orchestrator.campaign import load
 from zbo_orchestrator.conduct import Watcher, conduct
 from zbo_orchestrator.history import History, Record
 from zbo_orchestrator.model import Status
 
 pytestmark = pytest.mark.prefect
-
-
-@pytest.fixture(scope="session")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server of our own for the whole session."""
-    os.environ["ZBO_HOME"] = str(tmp_path_factory.mktemp("home"))
-    with server() as running:
-        running.wait()
-        yield running.url
-    del os.environ["ZBO_HOME"]
 
 
 def zbo(*arguments: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

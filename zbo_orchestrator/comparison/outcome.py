@@ -15,7 +15,8 @@ from zbo_orchestrator.history.charter import to_json
 from zbo_orchestrator.kept import fingerprint, keep, kept
 from zbo_orchestrator.model import Array, Channel, Goal, Trajectory
 
-_NAME = "comparison"
+_NAME = "comparison1"
+"""Ends in the number of the layout: one of another layout is not read."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -74,8 +74,7 @@ def _digest(options: Json, arm: Arm, seed: int, size: Size) -> str:
         "size": size,
         "seed": seed,
         "form": form_of(arm.trajectory),
-        "versions": versions(),
-        "code": _code(type(arm.executor)),
+        **_made_of(type(arm.executor)),
     }
     seal = sha256(json.dumps(known, sort_keys=True).encode())
     seal.update(np.ascontiguousarray(arm.trajectory.values).tobytes())
@@ -83,8 +82,10 @@ def _digest(options: Json, arm: Arm, seed: int, size: Size) -> str:
 
 
 @cache
-def _code(executor: type) -> str:
-    return sha256(b"".join(source.read_bytes() for source in sources(executor))).hexdigest()
+def _made_of(executor: type) -> dict[str, Any]:
+    """The code of an executor and the packages beneath it, as they were when first asked for."""
+    code = sha256(b"".join(source.read_bytes() for source in sources(executor))).hexdigest()
+    return {"code": code, "versions": versions()}
 
 
 def results(

@@ -112,9 +112,11 @@ def agreement_figure(ensemble: Ensemble) -> Figure:
         "mean", (float(ensemble.agreement.mean()), 1.0), xytext=(0, 3), xycoords=axes.get_xaxis_transform(),
         textcoords="offset points", ha="center", fontsize=palette.SMALL, color=palette.BEST,
     )  # fmt: skip
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    low = int(votes.min())
+    axes.set_xticks(np.arange(low, ensemble.models + 1, max(1, (ensemble.models - low) // 5)) / ensemble.models)
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.set_xlim(votes.min() / ensemble.models - 0.6 / ensemble.models, 1 + 0.6 / ensemble.models)
+    axes.set_xlim((low - 0.6) / ensemble.models, 1 + 0.6 / ensemble.models)
     return figure
 
 

@@ -58,10 +58,10 @@ def manifolds_words(compared: Compared) -> str:
 
 
 def disputed_figure(ensemble: Ensemble) -> Figure | None:
-    """The images that the models agree on least; None where no images were measured."""
-    if ensemble.images is None:
-        return None
+    """The images that the models agree on least; None where none were measured, or all are agreed on."""
     least = disputed(ensemble)
+    if ensemble.images is None or not len(least):
+        return None
     room = palette.Margins(left=0.1, right=0.1, top=0.3, bottom=0.05, across=0.12, down=0.3)
     columns = min(6, len(least))
     rows = -(-len(least) // columns)
