@@ -34,9 +34,9 @@ class Program:
     @property
     def weights(self) -> dict[str, Tensor]:
         """The weights [k, ...] by pyroVED's names, as views of the parameters."""
-        return self._named(self.adam.parameters)
+        return self.named(self.adam.parameters)
 
-    def _named(self, flat: Tensor) -> dict[str, Tensor]:
+    def named(self, flat: Tensor) -> dict[str, Tensor]:
         parts = flat.split([shape.numel() for shape in self._shapes.values()], 1)
         return {name: part.view(-1, *shape) for (name, shape), part in zip(self._shapes.items(), parts, strict=True)}
 
@@ -50,20 +50,20 @@ class Program:
         noise = self._drawn(generators, torch.randn, count, self._model.encoded)
         for start in range(0, count, size):
             chosen = order[:, start : start + size]
-            shown = self._shown(generators, chosen.shape[1])
+            shown = self.shown(generators, chosen.shape[1])
             total += self._step(objective, Batch(self._images[chosen], noise[:, start : start + size], shown), number)
         return (total.t() / count).cpu().numpy()
 
     def _step(self, objective: Objective, batch: Batch, epoch: int) -> Tensor:
         """One step of the descent; loss and its terms [4, k], summed over the batch."""
         parameters = self.adam.parameters.detach().requires_grad_()
-        parts = objective.terms(self._named(parameters), batch)
+        parts = objective.terms(self.named(parameters), batch)
         loss = parts[0] + (self._betas[:, epoch].t() * parts[1:]).sum(0)
         (gradients,) = torch.autograd.grad(loss.sum(), parameters)
         self.adam.step(gradients)
         return torch.cat([loss[None], parts]).detach().double()
 
-    def _shown(self, generators: Sequence[torch.Generator], images: int) -> Tensor | None:
+    def shown(self, generators: Sequence[torch.Generator], images: int) -> Tensor | None:
         """A random share of the pixels for each image, without repetition."""
         if self._recipe.pixel_share == 1:
             return None
