@@ -7,12 +7,14 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from zbo_orchestrator.campaign import parts
 from zbo_orchestrator.comparison import Comparison, folder_of
 from zbo_orchestrator.comparison.ensemble import Ensemble, ensemble_of, majority
 from zbo_orchestrator.comparison.outcome import write as keep_comparison
@@ -176,9 +178,18 @@ def test_a_comparison_of_an_earlier_best_says_so(compared: Compare, found: Path)
     assert f"trial {seen.trial} is the best by now: zbo compare" in remark
 
 
-@pytest.mark.parametrize(("executor", "advised"), [("jrvae", True), ("ferrosim", False), ("absent", False)])
-def test_the_command_is_named_where_it_would_work(executor: str, advised: bool) -> None:
-    assert gathering._is_comparable({"executor": {"use": executor}}) is advised
+@pytest.mark.parametrize(("executor", "advised"), [("trainer", True), ("hill", False), ("absent", False)])
+def test_the_command_is_named_where_it_would_work(
+    monkeypatch: pytest.MonkeyPatch, found: Path, executor: str, advised: bool
+) -> None:
+    installed = {"trainer": "arena:Trainer", "hill": "lab:Hill"}
+    points = {name: EntryPoint(name, value, "zbo.executors") for name, value in installed.items()}
+    monkeypatch.setattr(parts, "installed", lambda kind: points)
+    record = Record.read(found)
+    record.charter = replace(record.charter, campaign={**record.charter.campaign, "executor": {"use": executor}})
+    shown, remark = gathering.beside(record)
+    assert shown is None
+    assert (f"zbo compare {found}" in remark) is advised
 
 
 # --- in a browser

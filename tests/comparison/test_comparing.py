@@ -20,7 +20,16 @@ from zbo_orchestrator.comparison.keeping import packed, unpacked
 from zbo_orchestrator.comparison.trainings import seeds_of
 from zbo_orchestrator.conduct import Watcher, conduct
 from zbo_orchestrator.history import Record
-from zbo_orchestrator.model import Channel, ConfigurationError, ExecutionError, Measurement, Score, Trajectory
+from zbo_orchestrator.history.lock import Lock
+from zbo_orchestrator.model import (
+    Channel,
+    ConfigurationError,
+    ExecutionError,
+    HistoryError,
+    Measurement,
+    Score,
+    Trajectory,
+)
 from zbo_orchestrator.report.compared_words import details, failures, spread_words, verdict
 
 Compare = Callable[..., Comparison]
@@ -197,6 +206,14 @@ def test_a_measurement_survives_being_kept() -> None:
     assert again.executed is not None
     assert again.executed.channels == level(2.0).channels
     assert unpacked(packed(replace(whole, executed=None))).executed is None
+
+
+def test_two_at_once_are_one_too_many(compared: Compare, found: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Lock.__init__, "__defaults__", (0.0,))
+    folder_of(found).mkdir()
+    with Lock(folder_of(found) / "lock"), pytest.raises(HistoryError, match="another process is writing"):
+        compared()
+    assert not arena.RAN
 
 
 # --- crosswise

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -22,6 +23,7 @@ from zbo_orchestrator.comparison.arms import (
 from zbo_orchestrator.comparison.outcome import Comparison, Round, folder_of, identity_of, write
 from zbo_orchestrator.comparison.trainings import Dressed, Size, Training, results, seeds_of, trainings_of
 from zbo_orchestrator.history import Record
+from zbo_orchestrator.history.lock import Lock
 from zbo_orchestrator.model import (
     Array,
     Comparable,
@@ -108,23 +110,35 @@ def compare(contest: Contest, audience: Audience, *, dressed: Dressed = bare) ->
 
     What is kept is not trained again: interrupted, the next call goes on, and more seeds train only the new ones.
     """
-    folder, rounds = folder_of(contest.record.path), []
-    for size, arms in contest.arms.items():
-        planned = trainings_of(contest.campaign, arms, contest.seeds, size)
-        rounds.append(_round(contest.campaign, planned, folder, audience, dressed))
-        audience.compared(rounds[-1])
-    comparison = Comparison(
-        campaign=contest.record.name,
-        identity=identity_of(contest.record),
-        goal=contest.record.goal,
-        trial=contest.best.number,
-        arms=tuple(arm.name for arm in contest.arms["campaign"]),
-        schedules=_schedules(contest.arms["campaign"]),
-        seeds=contest.seeds,
-        rounds=tuple(rounds),
-    )
-    write(comparison, folder)
+    campaign, arms = contest.campaign, contest.arms["campaign"]
+    with _ours(folder_of(contest.record.path)) as folder:
+        rounds = [
+            _round(campaign, trainings_of(campaign, each, contest.seeds, size), folder, audience, dressed)
+            for size, each in contest.arms.items()
+        ]
+        comparison = Comparison(
+            campaign=contest.record.name,
+            identity=identity_of(contest.record),
+            goal=contest.record.goal,
+            trial=contest.best.number,
+            arms=tuple(arm.name for arm in arms),
+            schedules=_schedules(arms),
+            seeds=contest.seeds,
+            rounds=tuple(rounds),
+        )
+        write(comparison, folder)
     return comparison
+
+
+@contextmanager
+def _ours(folder: Path) -> Iterator[Path]:
+    """The folder, made if need be and written by nobody else: two at once would share scratch folders."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{folder} cannot be made ({error}); wanted a place to keep trainings in") from error
+    with Lock(folder / "lock"):
+        yield folder
 
 
 def _schedules(arms: Sequence[Arm]) -> Trajectory:
@@ -149,7 +163,9 @@ def _round(
     for training, result in results(list(trainings.values()), folder, progress, dressed):
         outcomes[training.digest] = outcome = _judged(campaign, training.arm.trajectory, result)
         audience.trained(training, outcome, len(outcomes), len(trainings))
-    return _table(planned, outcomes)
+    done = _table(planned, outcomes)
+    audience.compared(done)
+    return done
 
 
 def _judged(campaign: Campaign, trajectory: Trajectory, result: Measurement | ExecutionError) -> Score | ExecutionError:
