@@ -7,7 +7,7 @@ Rand index are those of the trial with the best score: nobody optimised them.
 
 The intermediate scores of the random searches then say what the option `hopeless` would have stopped, and wrongly.
 
-    python benchmarks/jrvae_search.py [--seeds 5] [--trials 30] [--constants 15] [--histories FOLDER] [--campaign jrvae-digits]
+    python benchmarks/jrvae_search.py [--seeds 5] [--trials 30] [--constants 15] [--histories FOLDER]
 
 Histories are kept in the folder, so that a run that was broken off goes on.
 """
