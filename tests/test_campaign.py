@@ -67,6 +67,7 @@ def test_identity_holds_what_determines_results_and_nothing_else(tmp_path: Path)
         "name=other",
         "budget={initial: 2, total: 50}",
         "width=4",
+        "batches=true",
         "notes={who: me}",
         "retries=2",
         "durability=power",

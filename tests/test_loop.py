@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zbo_orchestrator.loop import run
@@ -229,6 +230,23 @@ def test_any_width_runs_every_proposal_once_and_never_exceeds_it(
     trials = list(run(ledger, Walk(total, most), Straight(), Total(), workers, width=width))
     assert sorted(trial.number for trial in trials) == list(range(total))
     assert max(ledger.pending_at_plan, default=0) <= width
+
+
+@given(width=st.integers(1, 6), left=st.integers(0, 8), total=st.integers(8, 30), most=st.integers(1, 6))
+@settings(max_examples=40)
+def test_batches_are_planned_only_once_nothing_is_in_flight(
+    tmp_path_factory: pytest.TempPathFactory, width: int, left: int, total: int, most: int
+) -> None:
+    ledger, executor = ListLedger(), Echo()
+    if left:
+        ledger.propose(Plan(SPACE.candidates[SPACE.feasible][:left], ["left by a killed process"] * left))
+    workers = Inline(executor, tmp_path_factory.mktemp("scratch"))
+    list(run(ledger, Walk(total, most), Straight(), Total(), workers, width=width, batches=True))
+    assert [number for number, _, _ in executor.seen] == list(range(total))
+    writing = [entry.split()[0] for entry in ledger.order if entry.startswith(("propose", "record"))][left:]
+    planned = [len(list(run_of)) for kind, run_of in groupby(writing) if kind == "propose"]
+    batches, rest = divmod(total - left, width)
+    assert planned == [width] * batches + [rest] * bool(rest)
 
 
 def test_threads_keep_the_width_full(tmp_path: Path) -> None:

@@ -53,19 +53,22 @@ def run(
     workers: Workers,
     *,
     width: int = 1,
+    batches: bool = False,
     retries: int = 0,
     seed_of: Callable[[int], int] = lambda number: number,
 ) -> Iterator[Trial]:
     """Yield each trial once it is recorded, until the planner stops and nothing is in flight.
 
-    Up to `width` trials are in flight; each one that ends is replaced by a plan that knows what is pending.
+    Up to `width` trials are in flight; each one that ends is replaced by a plan that knows what is pending, or, in
+    `batches`, all of them are once the last has ended.
     A `TransientError` is tried again up to `retries` times; every attempt is recorded.
     Closing the generator stops what is in flight and records it. After any other interruption, trials of a
     repeatable executor are left proposed, to be run again when the campaign goes on.
     """
     if width < 1:
         raise ValueError(f"width is {width}; wanted at least 1")
-    loop = _Loop(history, planner, decoder, evaluator, workers, width, retries, seed_of, deque(history.waiting()))
+    waiting = deque(history.waiting())
+    loop = _Loop(history, planner, decoder, evaluator, workers, width, batches, retries, seed_of, waiting)
     try:
         loop.plan()
         loop.launch()
@@ -105,6 +108,7 @@ class _Loop:
     evaluator: Evaluator
     workers: Workers
     width: int
+    batches: bool
     retries: int
     seed_of: Callable[[int], int]
     waiting: deque[Proposal]
@@ -120,7 +124,9 @@ class _Loop:
         return self.width - len(self.flights) - len(self.waiting)
 
     def plan(self) -> None:
-        """Fill the free places with proposals."""
+        """Fill the free places with proposals; in batches, once all are free."""
+        if self.batches and self.free < self.width:
+            return
         while not self.stopped and self.free > 0:  # a planner may answer with fewer points than asked
             plan = self.planner.plan(self.history.evidence(), self.free)
             if isinstance(plan, Stop):

@@ -47,6 +47,7 @@ class Campaign:
 
     identity   all that determines results, by section; files named in it stand as digests of their contents
     hopeless   which running trials to end, None: none
+    batches    whether the planner waits until nothing is in flight
     document   the campaign file as plain data with every default filled in: `rebuild` makes the same campaign of it
     """
 
@@ -72,6 +73,7 @@ class Campaign:
     identity: Json
     document: Json
     hopeless: Rule | None = None
+    batches: bool = False
 
     def with_budget(self, total: int) -> Campaign:
         """The same campaign with another number of trials in all, which the initial ones cannot exceed."""
@@ -181,6 +183,7 @@ class Campaign:
                 self.evaluator,
                 workers,
                 width=self.width,
+                batches=self.batches,
                 retries=self.retries,
                 seed_of=self.seed_of,
             )
