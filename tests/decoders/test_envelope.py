@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from zbo_orchestrator.envelope import Envelope, Limits
@@ -72,3 +73,39 @@ def test_a_value_that_is_not_a_number_is_refused_with_its_place(wrong: float) ->
 def test_limits_that_cannot_work_are_refused(options: object, said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
         options()  # type: ignore[operator]
+
+
+def test_step_and_energy_are_limited_and_named_only_where_they_are_set() -> None:
+    pulse = one([0.0, 2.0, -1.0, 0.0], dt=0.5)
+    limited = Envelope({"x": Limits(step=2.5, energy=2.0)})
+    margins = dict(zip(limited.names(pulse), limited.margins(pulse), strict=True))
+    assert list(margins)[1:6] == ["x.lower", "x.upper", "x.slew", "x.step", "x.energy"]
+    assert margins["x.step"] == 2.5 - 3.0
+    assert margins["x.energy"] == 2.0 - (4 + 1) * 0.5
+    assert "y.energy" not in margins
+    with pytest.raises(RefusedError, match=r"^outside the envelope: x.step by 0.5, x.energy by 0.5$"):
+        limited.refuse(pulse)
+
+
+LIMITS = st.builds(
+    Limits,
+    lower=st.floats(-5, -1),
+    upper=st.floats(1, 5),
+    slew=st.floats(1, 100),
+    step=st.floats(1, 10) | st.just(np.inf),
+    energy=st.floats(1, 10) | st.just(np.inf),
+)
+ENVELOPES = st.builds(Envelope, st.dictionaries(st.sampled_from(["x", "y"]), LIMITS), st.floats(0.1, 2))
+
+
+@settings(deadline=None)
+@given(ENVELOPES, ENVELOPES, arrays(np.float64, (4, 2), elements=st.floats(-6, 6)))
+def test_the_stricter_of_two_envelopes_allows_what_both_allow(a: Envelope, b: Envelope, values: np.ndarray) -> None:
+    trajectory = Trajectory(values, 0.1, XY)
+    both = all((envelope.margins(trajectory) >= 0).all() for envelope in (a, b))
+    assert (a.stricter(b).margins(trajectory) >= 0).all() == both
+
+
+def test_envelopes_that_leave_a_channel_nothing_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"leave channel 'x' nothing: range 3.0 .. 2.0"):
+        Envelope({"x": Limits(lower=3.0, upper=9.0)}).stricter(ENVELOPE)

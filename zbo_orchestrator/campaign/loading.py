@@ -130,8 +130,13 @@ def _filled(file: CampaignFile, parts: Mapping[str, dict[str, Any]]) -> dict[str
             document[place] = filled
         else:
             document["library"]["families"][int(place.rpartition(".")[2])] = filled
+    # What was added since histories were first founded is named only where it is used: they are still this campaign's.
     if file.hopeless is None:
-        del document["hopeless"]  # histories founded before there was this section are still this campaign's
+        del document["hopeless"]
+    for limits in document["envelope"]["channels"].values():
+        for added in ("step", "energy"):
+            if limits[added] is None:
+                del limits[added]
     return document
 
 

@@ -84,13 +84,13 @@ class LimitsSection(Section):
     upper: FiniteFloat | None = None
     slew: Annotated[FiniteFloat, Gt(0)] | None = None
     """Largest change per unit of time."""
+    step: Annotated[FiniteFloat, Gt(0)] | None = None
+    """Largest change from one value to the next."""
+    energy: Annotated[FiniteFloat, Gt(0)] | None = None
+    """Largest signal energy: the sum of the squared values, times dt."""
 
     def value(self) -> Limits:
-        return Limits(
-            -inf if self.lower is None else self.lower,
-            inf if self.upper is None else self.upper,
-            inf if self.slew is None else self.slew,
-        )
+        return Limits(**{name: limit for name, limit in self.model_dump().items() if limit is not None})
 
 
 class EnvelopeSection(Section):
