@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from zbo_orchestrator.model import (
     Channel,
     ConfigurationError,
     ExecutionError,
+    Executor,
     HistoryError,
     Measurement,
     Score,
@@ -267,6 +268,17 @@ def test_an_executor_that_may_not_repeat_is_refused(found: Path, monkeypatch: py
 def test_a_full_size_without_rivals_is_refused(compared: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arena.Trainer, "final", lambda self: object())
     with pytest.raises(ConfigurationError, match=r"final\(\) gave object"):
+        compared()
+
+
+def test_rivals_that_change_with_the_size_are_refused(compared: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
+    rivals = arena.Trainer.rivals
+
+    def fickle(self: arena.Trainer, found: Trajectory) -> Mapping[str, tuple[Executor, Trajectory]]:
+        return rivals(self, found) | ({"late": (self, level(4.0))} if self.full else {})
+
+    monkeypatch.setattr(arena.Trainer, "rivals", fickle)
+    with pytest.raises(ConfigurationError, match=r"final\(\) has the rivals .*, late; wanted the same"):
         compared()
 
 

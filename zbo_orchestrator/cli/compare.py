@@ -91,6 +91,7 @@ def _compared(contest: Contest, wish: Wish, console: Console, *, bare: bool, all
     from zbo_orchestrator import comparison
     from zbo_orchestrator.cli.spectator import Spectator
     from zbo_orchestrator.cli.terminal import Best, Screen
+    from zbo_orchestrator.model import ExecutionError
 
     with Screen(console, Best(contest.record.goal)) as screen:
         audience = Spectator(screen, console)
@@ -98,7 +99,10 @@ def _compared(contest: Contest, wish: Wish, console: Console, *, bare: bool, all
             return comparison.compare(contest, audience)
         _through_prefect(contest.record.path, wish, audience, console, allow_code=allow_code)
     done = comparison.read(contest.record.path)
-    assert done is not None, "the flow has just written it"
+    if done is None:
+        raise ExecutionError(
+            f"{comparison.folder_of(contest.record.path)} keeps no comparison; wanted room to write it"
+        )
     return done
 
 

@@ -108,5 +108,13 @@ def chosen(arms: Sequence[Arm], names: Sequence[str]) -> tuple[Arm, ...]:
     return picked
 
 
+def refuse_unlike(one: Sequence[Arm], *others: Sequence[Arm]) -> None:
+    """Raise `ConfigurationError` unless the arms are the same at every size."""
+    for other in others:
+        if [arm.name for arm in other] != [arm.name for arm in one]:
+            at_full, at_first = (", ".join(arm.name for arm in arms) for arms in (other, one))
+            raise ConfigurationError(f"final() has the rivals {at_full}; wanted the same as at first, {at_first}")
+
+
 def _listed(channels: Sequence[Channel]) -> str:
     return ", ".join(f"{channel.name} ({channel.unit})" if channel.unit else channel.name for channel in channels)

@@ -19,6 +19,7 @@ from zbo_orchestrator.comparison.arms import (
     comparable,
     found_elsewhere,
     full_size,
+    refuse_unlike,
 )
 from zbo_orchestrator.comparison.outcome import Comparison, Round, folder_of, identity_of, write
 from zbo_orchestrator.comparison.trainings import Dressed, Size, Training, results, seeds_of, trainings_of
@@ -97,6 +98,7 @@ def prepare(campaign: Campaign, history: Path, wish: Wish) -> Contest:
     if not wish.small:
         executors["final"] = full_size(executor)
     arms = {size: chosen(arms_of(each, best.trajectory, others), wish.schedules) for size, each in executors.items()}
+    refuse_unlike(*arms.values())
     return Contest(campaign, record, best, seeds_of(campaign, wish.seeds), arms)
 
 
