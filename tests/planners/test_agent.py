@@ -217,6 +217,24 @@ def test_a_distance_that_cannot_be_kept_is_relaxed_and_the_reason_says_so() -> N
     assert "distance within the batch relaxed from 0.9 to 0.45" in plan.reasons[-1]
 
 
+@given(st.integers(0, 99))
+@settings(max_examples=15, deadline=None)
+def test_points_of_a_batch_lie_a_length_scale_apart_along_each_axis(seed: int) -> None:
+    def stripes(z: Array) -> Array:  # change nine times as fast along the second axis
+        return np.sin(0.5 * z[:, 0]) + np.sin(4.5 * z[:, 1])
+
+    space = grid(30, 30)
+    evidence = sampled(space, 60, seed=seed, f=stripes, total=99)
+    plan = asked(Agent(distance="length-scale", refine=0), evidence, 4)
+    lengthscales = plan.memory["hyperparameters"]["lengthscales"]
+    points = unit(space, plan.z) / lengthscales
+    apart = np.linalg.norm(points[:, None] - points, axis=-1)[~np.eye(4, dtype=bool)]
+    relaxed = [reason.rpartition(" to ")[2] for reason in plan.reasons if "relaxed from 1 to" in reason]
+    assert all(text.endswith(" length scales") for text in relaxed)
+    assert apart.min() >= min([1.0, *(float(text.split()[0]) for text in relaxed)]) * 0.999
+    assert lengthscales[0] > lengthscales[1]
+
+
 def test_a_pending_point_is_taken_at_its_predicted_mean() -> None:
     evidence = sampled(grid(20, 20), 20)
     plan = asked(Agent(refine=0), evidence)

@@ -12,7 +12,7 @@ from zbo_orchestrator.model import Array, Evidence, Plan, Stop
 from zbo_orchestrator.planners.acquisition import Acquisition
 from zbo_orchestrator.planners.baselines import drawn
 from zbo_orchestrator.planners.candidates import Design, unit
-from zbo_orchestrator.planners.choice import Taste, choose
+from zbo_orchestrator.planners.choice import Distance, Gap, Taste, choose
 from zbo_orchestrator.planners.outlook import Outlook, Scale, View, learn
 from zbo_orchestrator.planners.stopping import allowance, exhausted, spent
 from zbo_orchestrator.planners.surrogate import Fitting, Kernel, one_thread
@@ -27,8 +27,8 @@ class Agent:
     design        how the first `budget.initial` points are spread
     kernel        of the Gaussian process
     repeats       whether a point may be asked twice
-    distance      that points of one batch and pending ones keep, in the unit box; halved until some point keeps it,
-                  which the reason then says
+    distance      that points of one batch and pending ones keep, in the unit box, or the kernel's length scale along
+                  each axis; halved until some point keeps it, which the reason then says
     caution       probability of success that points must have, where any has; after failures only
     refine        certified points tried around each incumbent, between the grid's; 0 stays on the grid
     improvement   share of the scores' range that the best expected improvement must exceed at least once in
@@ -41,7 +41,7 @@ class Agent:
     design: Design = "sobol"
     kernel: Kernel = "matern-5/2"
     repeats: bool = False
-    distance: Annotated[float, Ge(0)] = 0.05
+    distance: Distance = 0.05
     caution: Annotated[float, Ge(0), Le(1)] = 0.7
     refine: Annotated[int, Ge(0)] = 24
     improvement: Annotated[float, Ge(0)] = 1e-4
@@ -135,7 +135,9 @@ class Strategy:
             return stop
         thompson = self.taste.acquisition == "thompson"
         draws = list(belief.draws(outlook.points, n, rng)) if thompson else [None] * n
-        choices = list(choose(outlook, scale, self.taste, draws, unit(evidence.space, evidence.pending)))
+        gap = Gap.of(self.taste.distance, belief.values.lengthscales)
+        pending = unit(evidence.space, evidence.pending)
+        choices = list(choose(outlook, scale, self.taste, draws, apart=pending, gap=gap))
         return Plan(
             outlook.z[[choice.index for choice in choices]],
             tuple(choice.reason for choice in choices),

@@ -4,16 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import numpy as np
+from annotated_types import Ge
 
 from zbo_orchestrator.model import Array
 from zbo_orchestrator.planners.acquisition import Acquisition, acquire, weigh
 from zbo_orchestrator.planners.candidates import distance
 from zbo_orchestrator.planners.outlook import Outlook, Scale
 
+Distance = Annotated[float, Ge(0)] | Literal["length-scale"]
+"""A length in the unit box, or the surrogate's length scale along each axis."""
 SMALLEST = 1e-6
 """A distance relaxed below this is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What points of a batch keep between them: a distance, in a unit [d] along each axis of the unit box."""
+
+    wanted: float
+    unit: tuple[float, ...]
+    name: str = ""
+
+    @classmethod
+    def of(cls, wanted: Distance, lengthscales: tuple[float, ...]) -> Gap:
+        if wanted == "length-scale":
+            return cls(1.0, lengthscales, " length scales")
+        return cls(wanted, (1.0,) * len(lengthscales))
+
+    def kept(self, outlook: Outlook, apart: Array) -> tuple[Array, float]:
+        """The open points [m] that keep the distance from others, and that distance: halved until some do."""
+        away = distance(outlook.points / self.unit, apart / self.unit)
+        kept = self.wanted
+        while kept > SMALLEST and not (outlook.open & (away >= kept)).any():
+            kept /= 2
+        if kept <= SMALLEST:
+            return outlook.open, 0.0
+        return outlook.open & (away >= kept), kept
+
+    def relaxation(self, kept: float) -> str:
+        if kept >= self.wanted:
+            return ""
+        return f"; distance within the batch relaxed from {self.wanted:.3g} to {kept:.3g}{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +57,7 @@ class Taste:
     acquisition: Acquisition = "log-ei"
     xi: float = 0.0
     factor: float = 2.0
-    distance: float = 0.05
+    distance: Distance = 0.05
     caution: float = 0.7
 
     def worth(self, outlook: Outlook, draw: Array | None = None) -> Array:
@@ -45,38 +79,25 @@ class Choice:
     reason: str
 
 
-def choose(outlook: Outlook, scale: Scale, taste: Taste, draws: list[Array | None], apart: Array) -> Iterator[Choice]:
+def choose(
+    outlook: Outlook, scale: Scale, taste: Taste, draws: list[Array | None], *, apart: Array, gap: Gap
+) -> Iterator[Choice]:
     """One choice for each draw (None where the acquisition has a closed form), best first, as long as points are open.
 
     Each choice is expected to score its prediction before the next is made. `apart` [p, d] are the pending points:
-    choices keep `taste.distance` from them as from one another.
+    choices keep the gap from them as from one another.
     """
     for draw in draws:
         if not outlook.open.any():
             return
-        keeping, kept = _apart(outlook, taste.distance, apart)
+        keeping, kept = gap.kept(outlook, apart)
         value = np.where(keeping, np.nan_to_num(taste.worth(outlook, draw), nan=-np.inf), -np.inf)
         index = int(value.argmax()) if np.isfinite(value).any() else int(keeping.argmax())
-        yield Choice(index, reason(outlook, scale, index) + _relaxation(taste.distance, kept))
+        yield Choice(index, reason(outlook, scale, index) + gap.relaxation(kept))
         apart = np.concatenate([apart, outlook.points[index : index + 1]])
         taken = outlook.open.copy()
         taken[distance(outlook.points, outlook.points[index : index + 1]) <= 1e-9] = False
         outlook = outlook.expecting(index).only(taken)
-
-
-def _apart(outlook: Outlook, wanted: float, apart: Array) -> tuple[Array, float]:
-    """The open points [m] that keep the distance from others, and that distance: halved until some do."""
-    away = distance(outlook.points, apart)
-    kept = wanted
-    while kept > SMALLEST and not (outlook.open & (away >= kept)).any():
-        kept /= 2
-    if kept <= SMALLEST:
-        return outlook.open, 0.0
-    return outlook.open & (away >= kept), kept
-
-
-def _relaxation(wanted: float, kept: float) -> str:
-    return "" if kept >= wanted else f"; distance within the batch relaxed from {wanted:.3g} to {kept:.3g}"
 
 
 def reason(outlook: Outlook, scale: Scale, index: int) -> str:
