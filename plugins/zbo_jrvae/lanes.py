@@ -1,167 +1,119 @@
 """The sweep on processors: lanes of images on plain threads, each with one chunk in cache at a time.
 
-Matrix products are torch's, each on one core; what stands between them is compiled. A batch is cut into lanes by what
-is in it alone, and their gradients are added in order, so the bits do not depend on the number of threads.
-
-A pair of an image and a class to which it hardly belongs adds nothing: where its posterior is less than `NEGLIGIBLE`
-of the class's largest in the batch, it is below rounding in every sum that it enters, and is left out.
+Matrix products are torch's, each on one core; what stands between them is compiled. A batch is always cut into the
+same lanes, and their gradients are added in order, so the bits do not depend on the number of threads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from itertools import pairwise
 from queue import SimpleQueue
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from zbo_jrvae import kernels
-from zbo_jrvae.decoding import Painting, Sweep, constant
+from zbo_jrvae.canvas import Canvas, Gradients
+from zbo_jrvae.decoding import Painting, Sweep
 from zbo_jrvae.kernels import Chunk
 from zbo_jrvae.model import Model
 from zbo_orchestrator.model import Array
 
 LANES = 16
+"""More processors than this stand idle."""
 ROWS = 1024
-"""Image-class-pixels in a chunk: with 128 units a layer, each of its buffers is half a megabyte."""
-NEGLIGIBLE = 1e-9
+"""Image-class-pixels in a chunk: with 128 units a layer, each of its buffers takes half a megabyte."""
+
+
+class Room(NamedTuple):
+    """Outputs of the tanh layers, gradients at the outputs of all but the last, logits: one row each of a chunk."""
+
+    outputs: list[Tensor]
+    gradients: list[Tensor]
+    logits: Array
 
 
 class Buffers:
-    """Room for one chunk: outputs of the tanh layers, gradients at the outputs of all but the last, logits."""
+    """Room for a chunk of up to `ROWS` rows, used again and again."""
 
     def __init__(self, widths: Sequence[int]) -> None:
         self._outputs = [torch.empty(ROWS, width) for width in widths]
-        self._gradients = [torch.empty(ROWS, width) for width in widths[:-1]]
         self._logits = np.empty(ROWS, np.float32)
+        self._gradients = [torch.empty_like(output) for output in self._outputs[:-1]]
+        self._rooms: dict[int, Room] = {}
 
-    def first(self, rows: int) -> tuple[list[Tensor], list[Tensor], Array]:
-        """Outputs, gradients and logits for a chunk of so many rows."""
-        return [each[:rows] for each in self._outputs], [each[:rows] for each in self._gradients], self._logits[:rows]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Canvas:
-    """One model's painting and its gradients; lanes write the rows of `by_image` that belong to their images.
-
-    axes[2, hidden]: the first layer's weights of the points
-    """
-
-    model: Model
-    painting: Painting
-    axes: Array
-    by_image: Painting
-
-    @classmethod
-    def of(cls, model: Model, painting: Painting) -> Canvas:
-        """A canvas with its gradients at zero."""
-        alone = Painting.of(
-            tuple(tensor[0].contiguous() for tensor in painting.tensors()), painting.targets[0].contiguous()
-        )
-        blank = Painting.of(tuple(torch.zeros_like(tensor) for tensor in alone.tensors()), alone.targets)
-        return cls(model, alone, alone.coordinates.t().contiguous().numpy(), blank)
+    def room(self, rows: int) -> Room:
+        """The first rows; kept, since chunks come in few sizes."""
+        if rows not in self._rooms:
+            outputs, gradients = ([each[:rows] for each in some] for some in (self._outputs, self._gradients))
+            self._rooms[rows] = Room(outputs, gradients, self._logits[:rows])
+        return self._rooms[rows]
 
 
-class Lane:
-    """Some images of a canvas with their classes, and the gradients of the weights from them."""
+def chunks(images: range, classes: int, pixels: int) -> Iterator[Chunk]:
+    """Every image, class and pixel once, in chunks of at most `ROWS`; an image's pixels stay together if they can."""
+    span = -(-pixels // -(-pixels // ROWS))
+    pairs = np.repeat(images, classes), np.tile(np.arange(classes), len(images))
+    for first in range(0, len(pairs[0]), ROWS // span):
+        some = slice(first, first + ROWS // span)
+        for start in range(0, pixels, span):
+            yield Chunk(pairs[0][some], pairs[1][some], start, min(span, pixels - start))
 
-    def __init__(self, canvas: Canvas, images: Array, classes: Array) -> None:
-        self._canvas, self._images, self._classes = canvas, images, classes
-        self.axes = np.zeros_like(canvas.axes)
-        self.layers = [(torch.zeros_like(weight), torch.zeros_like(bias)) for weight, bias in canvas.painting.layers]
 
-    def run(self, rooms: SimpleQueue[Buffers]) -> None:
-        """Sweep over all chunks in buffers that nobody else has."""
-        buffers = rooms.get()
-        try:
-            for chunk in self._chunks():
-                outputs, gradients, logits = buffers.first(len(chunk.images) * chunk.span)
-                self._forward(chunk, outputs, logits)
-                self._backward(chunk, outputs, gradients, logits)
-        finally:
-            rooms.put(buffers)
+def forward(canvas: Canvas, into: Gradients, chunk: Chunk, room: Room) -> None:
+    """Leave each layer's output, the losses, and the gradient by the logits in the logits' place."""
+    *inner, last = canvas.layers
+    outputs = room.outputs
+    kernels.enter(chunk, canvas.points, canvas.features, canvas.axes, outputs[0].numpy())
+    for depth, layer in enumerate(inner):
+        torch.mm(outputs[depth], layer.transposed, out=outputs[depth + 1])
+        kernels.bend(outputs[depth + 1].numpy(), layer.bias)
+    torch.mm(outputs[-2], last.transposed, out=outputs[-1])
+    kernels.bend_last(outputs[-1].numpy(), last.bias, canvas.output, room.logits)
+    seen = canvas.targets, canvas.posterior, canvas.losses
+    into.output_bias[0] += kernels.judge(chunk, room.logits, canvas.output_bias, canvas.sigma, *seen)
 
-    def _chunks(self) -> Iterator[Chunk]:
-        pixels = self._canvas.painting.targets.shape[-1]
-        span = -(-pixels // -(-pixels // ROWS))
-        for first in range(0, len(self._images), ROWS // span):
-            pairs = slice(first, first + ROWS // span)
-            for start in range(0, pixels, span):
-                yield Chunk(self._images[pairs], self._classes[pairs], start, min(span, pixels - start))
 
-    def _forward(self, chunk: Chunk, outputs: list[Tensor], logits: Array) -> None:
-        """Leave each layer's output, and the gradient by the logits in their place."""
-        painting = self._canvas.painting
-        *inner, (weight, bias), (last_weight, last_bias) = painting.layers
-        kernels.enter(chunk, painting.points.numpy(), painting.features.numpy(), self._canvas.axes, outputs[0].numpy())
-        for depth, (inner_weight, inner_bias) in enumerate(inner):
-            torch.mm(outputs[depth], inner_weight.t(), out=outputs[depth + 1])
-            kernels.bend(outputs[depth + 1].numpy(), inner_bias.numpy())
-        torch.mm(outputs[-2], weight.t(), out=outputs[-1])
-        kernels.bend_last(outputs[-1].numpy(), bias.numpy(), last_weight[0].numpy(), logits)
-        sigma = np.float32(self._canvas.model.sigma if self._canvas.model.sampler == "gaussian" else 0)
-        targets, posterior = painting.targets.numpy(), painting.posterior.numpy()
-        losses = self._canvas.by_image.posterior.numpy()
-        self.layers[-1][1].numpy()[0] += kernels.judge(
-            chunk, logits, last_bias.numpy()[0], sigma, targets, posterior, losses
-        )
-
-    def _backward(self, chunk: Chunk, outputs: list[Tensor], gradients: list[Tensor], slopes: Array) -> None:
-        """Add this chunk's gradients; the last output makes room for the gradient at its layer."""
-        painting, by_image = self._canvas.painting, self._canvas.by_image
-        last_weight, bias_gradient = painting.layers[-1][0][0].numpy(), self.layers[-2][1].numpy()
-        kernels.unbend_last(outputs[-1].numpy(), slopes, last_weight, self.layers[-1][0][0].numpy(), bias_gradient)
-        pulled = outputs[-1]
-        for depth in reversed(range(len(gradients))):
-            self.layers[depth][0].addmm_(pulled.t(), outputs[depth])
-            pulled = torch.mm(pulled, painting.layers[depth][0], out=gradients[depth])
-            if depth:
-                kernels.unbend(pulled.numpy(), outputs[depth].numpy(), self.layers[depth - 1][1].numpy())
-        inputs = painting.points.numpy(), self._canvas.axes
-        into = by_image.points.numpy(), by_image.features.numpy(), self.axes
-        kernels.unenter(chunk, pulled.numpy(), outputs[0].numpy(), inputs, into)
+def backward(canvas: Canvas, into: Gradients, chunk: Chunk, room: Room) -> None:
+    """Add a chunk's gradients; the last output makes room for the gradient at its layer."""
+    outputs = room.outputs
+    kernels.unbend_last(outputs[-1].numpy(), room.logits, canvas.output, into.output, into.biases[-1])
+    pulled = outputs[-1]
+    for depth in reversed(range(len(canvas.layers))):
+        into.weights[depth].addmm_(pulled.t(), outputs[depth])
+        pulled = torch.mm(pulled, canvas.layers[depth].weight, out=room.gradients[depth])
+        if depth:
+            kernels.unbend(pulled.numpy(), outputs[depth].numpy(), into.biases[depth - 1])
+    first = canvas.points_gradient, canvas.features_gradient, into.axes
+    kernels.unenter(chunk, pulled.numpy(), outputs[0].numpy(), (canvas.points, canvas.axes), first)
 
 
 def lane_sweep(pool: Executor, threads: int) -> Sweep:
     """The sweep of one model (k = 1) on so many threads of a pool."""
     rooms: SimpleQueue[Buffers] = SimpleQueue()
 
+    def lane(canvas: Canvas, images: range) -> Gradients:
+        into, buffers = Gradients.of(canvas), rooms.get()
+        try:
+            for chunk in chunks(images, canvas.posterior.shape[1], canvas.targets.shape[1]):
+                room = buffers.room(len(chunk.images) * chunk.span)
+                forward(canvas, into, chunk, room)
+                backward(canvas, into, chunk, room)
+        finally:
+            rooms.put(buffers)
+        return into
+
     def sweep(model: Model, painting: Painting) -> tuple[Tensor, tuple[Tensor, ...]]:
+        canvas = Canvas.of(model, painting)
         if rooms.empty():
             for _ in range(threads):
-                rooms.put(Buffers([weight.shape[2] for weight, _ in painting.layers]))
-        canvas = Canvas.of(model, painting)
-        lanes = [Lane(canvas, *pairs) for pairs in cut(canvas.painting.posterior.numpy())]
-        list(pool.map(lambda lane: lane.run(rooms), lanes))
-        return _gathered(canvas, lanes)
+                rooms.put(Buffers([len(canvas.axes[0]), *(len(layer.bias) for layer in canvas.layers)]))
+        cuts = [len(canvas.posterior) * lane // LANES for lane in range(LANES + 1)]
+        parts = pool.map(lambda bounds: lane(canvas, range(*bounds)), pairwise(cuts))
+        return canvas.gathered(list(parts))
 
     return sweep
-
-
-def cut(posterior: Array) -> list[tuple[Array, Array]]:
-    """The pairs (images, classes) worth sweeping under posterior[image, class], in lanes of about as many each.
-
-    An image's pairs stay together.
-    """
-    images, classes = np.nonzero(~(posterior < NEGLIGIBLE * posterior.max(0)))  # a NaN stays in
-    starts = np.unique(np.searchsorted(images, images[np.arange(LANES) * len(images) // LANES]))
-    return [(images[a:b], classes[a:b]) for a, b in pairwise([*starts, len(images)])]
-
-
-def _gathered(canvas: Canvas, lanes: Sequence[Lane]) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """The value and the gradients, with their axis of one model."""
-    by_image = canvas.by_image
-    losses = by_image.posterior.add_(constant(canvas.model) * canvas.painting.targets.shape[-1])
-    axes = torch.from_numpy(np.sum([lane.axes for lane in lanes], 0)).t()
-    layers = [
-        torch.stack(parts).sum(0)
-        for layer in zip(*(lane.layers for lane in lanes), strict=True)
-        for parts in zip(*layer, strict=True)
-    ]
-    gradients = by_image.points, by_image.features, losses, axes, *layers
-    value = (canvas.painting.posterior * losses).sum()
-    return value[None], tuple(gradient[None] for gradient in gradients)

@@ -10,12 +10,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from zbo_jrvae import lanes
 from zbo_jrvae.decoding import Painting, dense_sweep, reconstruction
 from zbo_jrvae.kernels import bend
-from zbo_jrvae.lanes import NEGLIGIBLE, cut, lane_sweep
+from zbo_jrvae.lanes import chunks, lane_sweep
 from zbo_jrvae.model import Model
 
 
@@ -79,33 +78,14 @@ def test_the_bits_do_not_depend_on_the_number_of_threads():
     assert all(torch.equal(a, b) for a, b in zip(one, three, strict=True))
 
 
-def test_what_is_left_out_changes_no_gradient_beyond_rounding(monkeypatch):
-    model, painting = Model(1, 1, 1), a_painting(images=30, classes=4)
-    # class 0 in a third of the images, class 3 faint everywhere: its own weights must still hear of it
-    painting.posterior[0, 10:, 0] *= 1e-14
-    painting.posterior[0, :, 3] *= 1e-14
-    kept = on_lanes(model, painting)
-    pairs = sum(len(images) for images, _ in cut(painting.posterior[0].numpy()))
-    assert pairs == 30 * 4 - 20
-    monkeypatch.setattr(lanes, "NEGLIGIBLE", 0.0)
-    whole = on_lanes(model, painting)
-    whole[3] = torch.where(painting.posterior < 1e-13, kept[3], whole[3])  # the loss of a pair that hardly is
-    assert distance(kept, whole) < 1e-6
-    faint = [gradients[2][0, :, 3] for gradients in (kept, whole)]  # of the features of class 3
-    assert distance(faint[:1], faint[1:]) < 1e-6
-
-
-@given(
-    arrays(np.float32, st.tuples(st.integers(1, 60), st.integers(1, 5)), elements=st.sampled_from([0, 1e-12, 0.1, 1])),
-)
-def test_lanes_hold_every_pair_that_counts_once_and_no_image_twice(posterior):
-    posterior = np.asarray(posterior, np.float32)
-    parts = cut(posterior)
-    pairs = [pair for images, classes in parts for pair in zip(images.tolist(), classes.tolist(), strict=True)]
-    wanted = posterior >= NEGLIGIBLE * posterior.max(0)
-    assert pairs == list(zip(*(axis.tolist() for axis in np.nonzero(wanted)), strict=True))
-    owners = [set(images.tolist()) for images, _ in parts]
-    assert sum(map(len, owners)) == len(set().union(*owners))
+@given(st.integers(0, 9), st.integers(1, 5), st.integers(1, 3 * lanes.ROWS))
+def test_chunks_hold_every_image_class_and_pixel_once(images, classes, pixels):
+    counts = np.zeros((images, classes, pixels), int)
+    for chunk in chunks(range(images), classes, pixels):
+        assert 0 < len(chunk.images) * chunk.span <= lanes.ROWS
+        for image, kind in zip(chunk.images, chunk.classes, strict=True):
+            counts[image, kind, chunk.start : chunk.start + chunk.span] += 1
+    assert (counts == 1).all()
 
 
 def test_nan_and_infinity_are_not_hidden():
