@@ -17,4 +17,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with server() as running:
         running.wait()
         yield running.url
+        from zbo_flows.campaign import drain  # noqa: PLC0415 (Prefect reads its settings when imported)
+
+        drain()
     del os.environ["ZBO_HOME"]
