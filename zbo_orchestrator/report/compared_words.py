@@ -41,13 +41,18 @@ def verdict(comparison: Comparison) -> str:
             f"{number(spread.deviation, 3)} (standard deviation under the best found schedule), and "
             f"{_range(comparison.last)}."
         )
-    groups = {"beats": 1, "is worse than": -1, "cannot be told apart from": 0}
-    said = [
-        f"{verb} {listed(names)}"
-        for verb, standing in groups.items()
-        if (names := [each.arm for each in comparison.differences if each.standing(comparison.goal) == standing])
-    ]
-    return f"Over {counted(len(comparison.seeds), 'seed')} {where}, the found schedule {listed(said)}."
+    return f"Over {counted(len(comparison.seeds), 'seed')} {where}, {_standings(comparison)}."
+
+
+def _standings(comparison: Comparison) -> str:
+    """Whom the found schedule beats, whom it does not, and of whom too little is known."""
+    untold = [each.arm for each in comparison.differences if np.isnan(each.low)]
+    standing = {each.arm: each.standing(comparison.goal) for each in comparison.differences if each.arm not in untold}
+    verbs = {"beats": 1, "is worse than": -1, "cannot be told apart from": 0}
+    groups = {verb: [arm for arm, where in standing.items() if where == wanted] for verb, wanted in verbs.items()}
+    said = [f"{verb} {listed(arms)}" for verb, arms in groups.items() if arms]
+    answer = [f"the found schedule {listed(said)}"] if said else []
+    return "; ".join([*answer, *([f"too few trainings under {listed(untold)} have a score to tell"] if untold else [])])
 
 
 def details(comparison: Comparison) -> list[str]:
