@@ -112,7 +112,7 @@ def test_a_failing_arm_is_shown_and_the_others_go_on(compared: Compare) -> None:
     assert list(failures(seen))[-1] == (f"constant 3, seed {seen.seeds[2]}, on all data: diverged at level 3")
     assert len(list(failures(seen))) == 6
     assert verdict(seen).endswith(
-        "beats vanilla and constant 1. Too few trainings under constant 3 have a score to tell."
+        "beats vanilla and constant 1; too few trainings under constant 3 have a score to tell."
     )
     assert details(seen)[2] == "The found schedule and constant 3 share too few scored seeds to be told apart."
 
