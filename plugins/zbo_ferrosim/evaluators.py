@@ -1,4 +1,4 @@
-"""What a FerroSIM measurement is worth: total |curl|, total polarisation, area of the hysteresis loop."""
+"""What a FerroSIM measurement is worth: total |curl|, total polarisation."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ import numpy as np
 from annotated_types import Ge
 
 from zbo_orchestrator.model import Array, ConfigurationError, ExecutionError, Measurement, Score, Trajectory
-
-Component = Literal["x", "y"]
 
 
 def measured(measurement: Measurement, name: str, wanted: str, fits: Callable[[Array], bool]) -> Array:
@@ -101,47 +99,6 @@ class TotalPolarization:
 _WHEN: Mapping[str, Callable[[Array], Array]] = MappingProxyType(
     {"end": lambda curve: curve[-1], "mean": np.mean, "swing": np.ptp}
 )
-
-
-@dataclass(frozen=True)
-class LoopArea:
-    """The area of the hysteresis loop: the closed integral of E dP, the energy that a cycle turns into heat.
-
-    By the shoelace formula, the sum of (E_i P_i+1 - E_i+1 P_i) / 2, the last point joined to the first. A loop
-    that lags behind its field counts as positive.
-
-    component  of field and polarisation
-    skip       steps left out at the start: before the loop closes
-    per_site   the polarisation per site, so that lattices of different sizes compare
-
-    Terms: field_span, polarization_span, fill (the area as a share of the rectangle around the loop).
-    """
-
-    component: Component = "x"
-    skip: Annotated[int, Ge(0)] = 0
-    per_site: bool = True
-
-    def __post_init__(self) -> None:
-        if self.component not in {"x", "y"}:
-            raise ConfigurationError(f"component is {self.component!r}; wanted x or y")
-        if self.skip < 0:
-            raise ConfigurationError(f"skip is {self.skip}; wanted at least 0")
-
-    def evaluate(self, trajectory: Trajectory, measurement: Measurement) -> Score:  # noqa: ARG002
-        """Score total_polarization [component, time] against field [component, time] (in Ec)."""
-        fields, totals = over_time(measurement, "field"), over_time(measurement, "total_polarization")
-        if fields.shape != totals.shape or fields.shape[1] < self.skip + 3:
-            raise ExecutionError(
-                f"field {fields.shape} against total_polarization {totals.shape}; "
-                f"wanted equal shapes with {self.skip + 3} steps or more"
-            )
-        row = "xy".index(self.component)
-        e = fields[row, self.skip :]
-        p = totals[row, self.skip :] / (sites(measurement) if self.per_site else 1)
-        area = 0.5 * float((e * np.roll(p, -1) - np.roll(e, -1) * p).sum())
-        around = float(np.ptp(e) * np.ptp(p))
-        terms = {"field_span": float(np.ptp(e)), "polarization_span": float(np.ptp(p))}
-        return Score(area, {**terms, "fill": area / around if around else 0.0})
 
 
 def sites(measurement: Measurement) -> int:

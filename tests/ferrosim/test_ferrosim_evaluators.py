@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from zbo_ferrosim.evaluators import LoopArea, TotalCurl, TotalPolarization
+from zbo_ferrosim.evaluators import TotalCurl, TotalPolarization
+from zbo_orchestrator.evaluators.loop_area import LoopArea
 from zbo_orchestrator.model import Channel, ConfigurationError, ExecutionError, Measurement, Trajectory
 from zbo_orchestrator.testing import EvaluatorContract
 

@@ -10,6 +10,7 @@ import numpy as np
 from annotated_types import Ge
 
 from zbo_orchestrator import clustering, similarity
+from zbo_orchestrator.evaluators.measured import finite
 from zbo_orchestrator.model import Array, ConfigurationError, ExecutionError, Measurement, Score, Trajectory
 
 
@@ -65,21 +66,8 @@ class ManifoldSeparation:
         return Score(value, {"between": l1, "within": l2, **_against_labels(measurement, len(images))})
 
 
-def _finite(measurement: Measurement, name: str) -> Array:
-    if name not in measurement.arrays:
-        raise ExecutionError(
-            f"nothing measured is called {name}; there is {', '.join(measurement.arrays) or 'nothing'}"
-        )
-    values = measurement.arrays[name]
-    if values.dtype.kind not in "fiu":
-        raise ExecutionError(f"{name} holds {values.dtype}; wanted numbers")
-    if not np.isfinite(values).all():
-        raise ExecutionError(f"{name} holds {values[~np.isfinite(values)].flat[0]}; wanted finite numbers")
-    return values
-
-
 def _manifolds(measurement: Measurement, window: int) -> Array:
-    images = _finite(measurement, "manifolds")
+    images = finite(measurement, "manifolds")
     shape = images.shape
     if len(shape) != 4 or shape[0] < 2 or shape[1] < 2 or min(shape[2:]) < window:
         raise ExecutionError(
@@ -93,7 +81,7 @@ def _against_labels(measurement: Measurement, classes: int) -> Mapping[str, floa
     """How well the classes match the labels; nothing where no label is known."""
     if not {"labels", "posterior"} <= measurement.arrays.keys():
         return {}
-    labels, posterior = _finite(measurement, "labels"), _finite(measurement, "posterior")
+    labels, posterior = finite(measurement, "labels"), finite(measurement, "posterior")
     if posterior.ndim != 2 or posterior.shape[1] != classes:
         raise ExecutionError(f"posterior has shape {posterior.shape}; wanted [image, class] with {classes} classes")
     if labels.shape != posterior.shape[:1]:
