@@ -46,8 +46,8 @@ class Connection:
         return self._attempt(query, lambda: self._device.query(query).strip())
 
     def number(self, query: str) -> float:
-        """The answer as a number."""
-        return self._attempt(query, lambda: float(self._device.query(query)))
+        """The answer as a finite number."""
+        return self._attempt(query, lambda: _number(self._device.query(query)))
 
     def upload(self, command: str, values: Array, *, big_endian: bool) -> None:
         """Send a command that ends in a block of values, in their own dtype."""
@@ -117,6 +117,13 @@ def _hurry(device: MessageBasedResource) -> None:
     wire = getattr(session, "interface", None)
     if isinstance(wire, socket.socket):
         wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _number(said: str) -> float:
+    number = float(said)
+    if not np.isfinite(number):
+        raise ValueError(f"{said.strip()!r}; wanted a finite number")
+    return number
 
 
 def _reason(error: Exception) -> str:

@@ -21,8 +21,9 @@ class Dialect:
     In braces: {output} (its number), {name} (of a waveform, or of what is measured), {rate} (samples a second),
     {volts} (from peak to peak, or of an offset), {lease}. Several commands are one text with semicolons.
 
-    prepare     once a connection, before anything else; the registers and the queue of errors are clear after it
+    prepare     once a connection, before anything else
     announce    the number of the lease that the connection drives under
+    clear       before every trial: no event and no error of an earlier one is left
     upload      takes a block as its last argument: write it up to the comma
     setup       for each output, after its waveform was uploaded
     arm         once all outputs are set up; `switch_on` follows for each output, then `trigger`
@@ -34,8 +35,9 @@ class Dialect:
     """
 
     identify: str = "*IDN?"
-    prepare: str = "*CLS;:FORMat:BORDer SWAPped;:FORMat:DATA REAL,64"
+    prepare: str = "FORMat:BORDer SWAPped;:FORMat:DATA REAL,64"
     announce: str = "SYSTem:LEASe {lease}"
+    clear: str = "*CLS"
     upload: str = "SOURce{output}:DATA:ARBitrary {name},"
     setup: str = (
         "SOURce{output}:FUNCtion:ARBitrary {name};:SOURce{output}:FUNCtion ARBitrary"

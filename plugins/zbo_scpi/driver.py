@@ -29,17 +29,18 @@ class Driver:
         return self.connection.ask(self._dialect.identify)
 
     def prepare(self, lease: int) -> None:
-        """Set the connection up and announce the lease, 0 for none; `FatalError` where a newer one is out."""
-        self._say(self._dialect.prepare)
+        """Announce the lease, 0 for none, and set the connection up; `FatalError` where a newer lease is out."""
         if lease and self._dialect.announce:
             self._say(self._dialect.announce, lease=lease)
             if errors := self.errors():
                 raise FatalError(f"{self.connection.name}: lease {lease} was refused: {'; '.join(errors)}")
+        self._say(self._dialect.prepare)
 
     def load(self, trajectory: Trajectory, time_unit: float) -> None:
         """Upload every channel's waveform and set its output up; nothing goes out yet."""
         dialect = self._dialect
         rate = repr(1 / (trajectory.dt * time_unit))
+        self._say(dialect.clear)
         for index, output in enumerate(self._outputs):
             words = {"output": output.number, "name": WAVEFORM, "rate": rate, "volts": repr(2 * output.full_scale)}
             samples = output.samples(trajectory.values[:, index], dialect.samples)

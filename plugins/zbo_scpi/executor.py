@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge, Gt
 
+from zbo_orchestrator.envelope import Envelope
 from zbo_orchestrator.instrument import Description
 from zbo_orchestrator.model import (
     ConfigurationError,
-    FatalError,
     Measurement,
     RefusedError,
     Run,
@@ -23,14 +23,12 @@ from zbo_orchestrator.model import (
     Trajectory,
     TransientError,
 )
-from zbo_scpi.connection import Connection, check_resource
+from zbo_scpi.connection import check_resource
 from zbo_scpi.dialect import SIMULATED, Dialect
 from zbo_scpi.driver import Driver
+from zbo_scpi.link import Link
 from zbo_scpi.outputs import Output, check_channels, check_outputs, envelope_of
 from zbo_scpi.response import fetch
-
-_AGAIN = 0.1
-"""Seconds between two attempts to reach an instrument that has to be made safe."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -100,24 +98,31 @@ class ScpiWaveform:
         with self._driving:
             driver = self._connected()
             identity, widest = driver.identify(), driver.widest()
-        envelope = envelope_of(self.outputs, self.time_unit, self.duration / self.time_unit, widest)
         channels = tuple(output.channel for output in self.outputs)
-        return Description(identity, channels, envelope, simulated=SIMULATED in identity.split(","))
+        return Description(identity, channels, self._envelope(widest), simulated=SIMULATED in identity.split(","))
 
     def check(self, trajectory: Trajectory) -> None:
         """Refuse what the options' limits forbid; `ConfigurationError` where the channels are not the outputs'."""
         if trajectory.values.ndim != 2:
             raise RefusedError(f"trajectory has shape {trajectory.values.shape}; wanted one, [step, channel]")
         check_channels(self.outputs, trajectory)
-        envelope_of(self.outputs, self.time_unit, self.duration / self.time_unit).refuse(trajectory)
+        self._envelope().refuse(trajectory)
+
+    def _envelope(self, widest: Sequence[float] = ()) -> Envelope:
+        return envelope_of(self.outputs, self.time_unit, self.duration / self.time_unit, widest)
 
     def health(self) -> Mapping[str, float]:
         """Over a connection of its own: seconds to answer, the status byte, what the outputs are at."""
         began = time.monotonic()
-        with self._fresh() as driver:
-            return {"seconds": time.monotonic() - began, "status byte": driver.status(), **driver.levels()}
+        with self._link.fresh() as driver:
+            return {"seconds to answer": time.monotonic() - began, "status byte": driver.status(), **driver.levels()}
 
     # --- its connection
+
+    @property
+    def _link(self) -> Link:
+        outputs = self.outputs
+        return Link(self.resource, self.backend, self.timeout, self.identity, self.dialect, outputs, self._lease)
 
     def announce(self, lease: int) -> None:
         """Every connection made from now on drives under this fencing number; the one that is open is closed."""
@@ -153,15 +158,7 @@ class ScpiWaveform:
 
     def safe_state(self) -> Mapping[str, float]:
         """Outputs off, offsets 0, over a connection of its own; tries for `reach` seconds to get one."""
-        until = time.monotonic() + self.reach
-        while True:
-            try:
-                with self._fresh() as driver:
-                    return driver.make_safe()
-            except TransientError as error:
-                if time.monotonic() >= until:
-                    raise FatalError(f"nobody can tell whether the outputs are off: {error}") from error
-            time.sleep(_AGAIN)
+        return self._link.make_safe(self.reach)
 
     def _driven(self, driver: Driver, trajectory: Trajectory, run: Run) -> Measurement:
         driver.load(trajectory, self.time_unit)
@@ -200,34 +197,10 @@ class ScpiWaveform:
     def _connected(self) -> Driver:
         """The connection that is open, or a new one: one that failed is never used again."""
         if self._driver is None or not self._driver.connection.is_open:
-            self._driver = self._opened()
+            self._driver = self._link.open()
         return self._driver
 
     def _forget(self) -> None:
         if self._driver is not None:
             self._driver.connection.close()
             self._driver = None
-
-    def _opened(self) -> Driver:
-        """A connection to the instrument that was meant, and no other; it is ready to be driven."""
-        driver = Driver(Connection(self.resource, self.backend, self.timeout), self.dialect, self.outputs)
-        try:
-            self._refuse_stranger(driver)
-            driver.prepare(self._lease)
-        except BaseException:
-            driver.connection.close()
-            raise
-        return driver
-
-    def _refuse_stranger(self, driver: Driver) -> None:
-        met = driver.identify()
-        if self.identity and met != self.identity:
-            raise FatalError(f"{self.resource} is {met!r}; wanted {self.identity!r}; nothing was sent to it")
-
-    @contextmanager
-    def _fresh(self) -> Iterator[Driver]:
-        driver = self._opened()
-        try:
-            yield driver
-        finally:
-            driver.connection.close()

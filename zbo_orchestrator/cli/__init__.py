@@ -19,6 +19,7 @@ import typer
 from zbo_orchestrator.cli import campaigns, histories
 from zbo_orchestrator.cli.compare import compare
 from zbo_orchestrator.cli.run import run
+from zbo_orchestrator.cli.simulate import simulate_instrument
 from zbo_orchestrator.model import ConfigurationError, FatalError, HistoryError, ZboError
 
 DONE, FAILED, CONFIGURATION, HISTORY, FATAL = 0, 1, 2, 3, 4
@@ -81,6 +82,7 @@ for _command in (
     compare,
     histories.rescore,
     campaigns.schema,
+    simulate_instrument,
 ):
     app.command()(_command)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from zbo_scpi.simulator.faults import FAULTS
-from zbo_scpi.simulator.generator import Generator, Ratings
+from zbo_scpi.simulator.generator import Generator
 from zbo_scpi.simulator.instrument import Behaviour
+from zbo_scpi.simulator.outputs import Ratings
 from zbo_scpi.simulator.server import PORT, Simulator
 from zbo_scpi.simulator.specimen import ExecutorSpecimen, Specimen
 

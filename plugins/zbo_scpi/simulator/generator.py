@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from zbo_orchestrator.model import Array, Channel, ExecutionError, Measurement, Trajectory
+from zbo_scpi.simulator.outputs import Output, Ratings
 from zbo_scpi.simulator.playing import Noise, Playing
 from zbo_scpi.simulator.specimen import Specimen
 from zbo_scpi.simulator.status import (
@@ -20,44 +20,10 @@ from zbo_scpi.simulator.status import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Ratings:
-    """What the generator can do: volts either way, samples a waveform, samples a second; and how it behaves.
-
-    pace    seconds that a second of a waveform takes; 0: as long as the specimen needs
-    noise   standard deviation of what is added to every number that comes back
-    """
-
-    outputs: int = 1
-    volts: float = 10.0
-    points: int = 4_000_000
-    rate: float = 1e9
-    pace: float = 0.0
-    noise: float = 0.0
-    seed: int = 0
-
-
-@dataclass(slots=True)
-class Output:
-    """One output and its memory; `amplitude` from peak to peak and `offset` in volts, `rate` in samples a second."""
-
-    on: bool = False
-    amplitude: float = 2.0
-    offset: float = 0.0
-    rate: float = 1.0
-    selected: str = ""
-    memory: dict[str, Array] = field(default_factory=dict)
-
-    @property
-    def volts(self) -> Array:
-        """What the selected waveform, -1 .. 1, is at the connector while the output is on."""
-        return self.memory[self.selected] * (self.amplitude / 2) + self.offset
-
-
 class Generator:
     """State that outlives every client; `lock` is held by whoever asks or tells."""
 
-    def __init__(self, specimen: Specimen, ratings: Ratings = Ratings()) -> None:
+    def __init__(self, specimen: Specimen, ratings: Ratings = Ratings()) -> None:  # noqa: B008 (frozen)
         self.ratings = ratings
         self.lock = threading.RLock()
         self.lease = 0

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 
 from zbo_orchestrator.model import ConfigurationError
 from zbo_scpi.dialect import SIMULATED
-from zbo_scpi.simulator.common import COMMON, UNPROTECTED
+from zbo_scpi.simulator.common import COMMON
 from zbo_scpi.simulator.faults import FAULTS, FIXED, Faults
+from zbo_scpi.simulator.fetching import FETCHING
 from zbo_scpi.simulator.generator import Generator
 from zbo_scpi.simulator.headers import Table, absolute
 from zbo_scpi.simulator.requests import Answer, Client, Command, Dropped, Request, Restarting
 from zbo_scpi.simulator.status import ScpiError
 from zbo_scpi.simulator.syntax import units
+from zbo_scpi.simulator.system import SYSTEM, UNPROTECTED
 from zbo_scpi.simulator.waveform import WAVEFORM
 
 IDENTITY = f"zbo-orchestrator,{SIMULATED},0,1.0"
@@ -42,7 +44,7 @@ class Instrument:
     def __init__(self, generator: Generator, behaviour: Behaviour) -> None:
         self.generator = generator
         self._behaviour = behaviour
-        self._commands: Mapping[str, Command] = {**COMMON, **WAVEFORM}
+        self._commands: Mapping[str, Command] = {**COMMON, **SYSTEM, **WAVEFORM, **FETCHING}
         self._table = Table(self._commands)
         self.faults = Faults(self._meant)
         self._junk = random.Random(0)

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from zbo_orchestrator.model import Array
-from zbo_scpi.simulator.generator import Generator, Output
+from zbo_scpi.simulator.generator import Generator
+from zbo_scpi.simulator.outputs import Output
 from zbo_scpi.simulator.status import ScpiError, Status
+from zbo_scpi.simulator.syntax import block
 
 if TYPE_CHECKING:
     from zbo_scpi.simulator.faults import Faults
@@ -98,13 +100,17 @@ class Request:
 
     def samples(self, index: int = 0) -> Array:
         """A block of numbers in the client's form; whole ones are shares of the full scale, 32767."""
-        block = self.arguments[index]
-        if isinstance(block, str):
+        sent = self.arguments[index]
+        if isinstance(sent, str):
             raise ScpiError(-104, f"argument {index + 1} is text; wanted a block")
         dtype = self.client.dtype
-        if len(block) % dtype.itemsize:
-            raise ScpiError(-161, f"{len(block)} bytes; wanted a multiple of {dtype.itemsize}")
-        return np.frombuffer(block, dtype) / (32767 if dtype.kind == "i" else 1.0)
+        if len(sent) % dtype.itemsize:
+            raise ScpiError(-161, f"{len(sent)} bytes; wanted a multiple of {dtype.itemsize}")
+        return np.frombuffer(sent, dtype) / (32767 if dtype.kind == "i" else 1.0)
+
+    def doubles(self, values: Array) -> bytes:
+        """A block of what is measured: always float64, in the client's byte order."""
+        return block(values.astype(">f8" if self.client.big_endian else "<f8").tobytes())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,11 @@
-"""The commands of an arbitrary-waveform generator, and those that fetch what the specimen answered."""
+"""The commands of an arbitrary-waveform generator: outputs, waveforms, runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-import numpy as np
-
-from zbo_orchestrator.model import Array
 from zbo_scpi.simulator.requests import Request, Vocabulary
 from zbo_scpi.simulator.status import ScpiError
-from zbo_scpi.simulator.syntax import block
 
 WAVEFORM = Vocabulary()
 _ITEMS = {("REAL", 64): "f8", ("REAL", 32): "f4", ("INT", 16): "i2"}
@@ -90,7 +86,7 @@ def _upload(request: Request) -> None:
 def _download(request: Request) -> bytes:
     if request.text().upper() not in request.output.memory:
         raise ScpiError(-224, f"no waveform {request.text()}")
-    return _doubles(request, request.output.memory[request.text().upper()])
+    return request.doubles(request.output.memory[request.text().upper()])
 
 
 @WAVEFORM.at("[SOURce#:]DATA:ARBitrary:POINts?", 0, 1)
@@ -150,62 +146,3 @@ def _trigger(request: Request) -> None:
 @WAVEFORM.at("ABORt")
 def _abort(request: Request) -> None:
     request.generator.abort()
-
-
-# --- what came back
-
-
-@WAVEFORM.at("FETCh:CATalog?")
-def _catalog(request: Request) -> str:
-    return _quoted(request.generator.response().arrays)
-
-
-@WAVEFORM.at("FETCh:DATA?", 1)
-def _data(request: Request) -> bytes:
-    values = np.array(_array(request), np.float64)
-    if request.faults.strikes("nan", {"FETCh:DATA?"}):
-        values.flat[0] = np.nan
-    return _doubles(request, values)
-
-
-@WAVEFORM.at("FETCh:DATA:SHAPe?", 1)
-def _dimensions(request: Request) -> str:
-    return ",".join(map(str, _array(request).shape))
-
-
-@WAVEFORM.at("FETCh:DATA:AXES?", 1)
-def _axes(request: Request) -> str:
-    _array(request)
-    return _quoted(request.generator.response().dims[request.text()])
-
-
-@WAVEFORM.at("FETCh:DATA:UNIT?", 1)
-def _unit(request: Request) -> str:
-    _array(request)
-    return f'"{request.generator.response().units.get(request.text(), "")}"'
-
-
-@WAVEFORM.at("FETCh:APPLied#?")
-def _applied(request: Request) -> bytes:
-    """What was at the output during the last run, in volts."""
-    request.output  # noqa: B018  refuses a number that is no output's
-    executed = request.generator.response().executed
-    if executed is None:
-        raise ScpiError(-230, "what was applied is not known")
-    return _doubles(request, executed.values[:, request.number - 1])
-
-
-def _array(request: Request) -> Array:
-    arrays = request.generator.response().arrays
-    if request.text() not in arrays:
-        raise ScpiError(-224, f"no {request.text()}; there is {', '.join(arrays)}")
-    return arrays[request.text()]
-
-
-def _doubles(request: Request, values: Array) -> bytes:
-    """What is measured always leaves as float64, in the client's byte order."""
-    return block(values.astype(">f8" if request.client.big_endian else "<f8").tobytes())
-
-
-def _quoted(names: Iterable[str]) -> str:
-    return ",".join(f'"{name}"' for name in names)
