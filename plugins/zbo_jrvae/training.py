@@ -83,12 +83,11 @@ class Training:
 
 def needed_bytes(model: Model, recipe: Recipe, models: int) -> int:
     """About how much memory training so many models takes beyond the images, on the device the recipe means."""
-    together = 1 if resolved(recipe.device).type == "cpu" else models
+    device = resolved(recipe.device).type
     parameters = sum(tensor.numel() for tensor in build(model, 0).state_dict().values())
-    widths = sum(model.hidden) + model.hidden[0]
+    widths, together = sum(model.hidden) + model.hidden[0], 1 if device == "cpu" else models
     if model.invariances:
-        rows = max(ROWS["cpu" if together == 1 else "cuda"], model.classes)
-        swept = 4 * rows * widths + 8 * recipe.batch * model.pixels
+        numbers = 4 * ROWS[device] * widths + 8 * together * recipe.batch * model.pixels
     else:
-        swept = recipe.batch * model.classes * (3 * widths + 6 * model.pixels)
-    return 4 * (together * swept + 5 * models * parameters)
+        numbers = together * recipe.batch * model.classes * (3 * widths + 6 * model.pixels)
+    return 4 * (numbers + 5 * models * parameters)

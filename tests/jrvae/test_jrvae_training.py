@@ -11,6 +11,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
+from zbo_jrvae.crew import crew
 from zbo_jrvae.decoding import dense_sweep
 from zbo_jrvae.elbo import Batch, Objective
 from zbo_jrvae.lanes import lane_sweep
@@ -120,16 +121,8 @@ def test_bfloat16_trains_close_by():
 
 
 def test_the_same_seed_gives_the_same_bits_whatever_the_threads():
-    one, _ = trained(recipe=replace(RECIPE, threads=1))
-    torch_threads = torch.get_num_threads()
-    torch.set_num_threads(3)
-    try:
-        other, _ = trained(recipe=replace(RECIPE, threads=3))
-    finally:
-        torch.set_num_threads(torch_threads)
+    one, other = (trained(recipe=replace(RECIPE, threads=threads))[0] for threads in (1, 3))
     assert same(one.state(), other.state())
-    different, _ = trained(seeds=(8,))
-    assert not same(one.state(), different.state())
 
 
 def test_two_trainings_at_once_have_the_bits_of_each_alone():
@@ -139,18 +132,45 @@ def test_two_trainings_at_once_have_the_bits_of_each_alone():
     assert all(same(one, other) for one, other in zip(alone, at_once, strict=True))
 
 
+@pytest.fixture
+def three_threads():
+    """Torch set to three threads, here and on threads to come."""
+    usual = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(usual)
+
+
+@pytest.mark.usefixtures("three_threads")
 def test_the_process_is_left_as_it_was():
+    pyro.get_param_store().clear()
     pyro.param("somebody's", torch.ones(2))
-    state, threads = torch.get_rng_state(), torch.get_num_threads()
-    with ThreadPoolExecutor(1) as pool:
-        threads_elsewhere = pool.submit(torch.get_num_threads).result()
+    state = torch.get_rng_state()
     trained()
     assert torch.equal(torch.get_rng_state(), state)
-    assert torch.get_num_threads() == threads
+    assert torch.get_num_threads() == 3
     with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(torch.get_num_threads).result() == threads_elsewhere
+        assert pool.submit(torch.get_num_threads).result() == 3
     assert list(pyro.get_param_store()) == ["somebody's"]
-    pyro.clear_param_store()
+    pyro.get_param_store().clear()
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_torch_uses_one_core_on_each_thread_of_a_crew():
+    with crew(2) as pool:
+        assert list(pool.map(lambda _: torch.get_num_threads(), range(8))) == [1] * 8
+
+
+def test_chance_differs_between_seeds_and_epochs():
+    """The same weights, not moved: what differs is the order of the images and the draws of z."""
+    still, weights = replace(RECIPE, learning_rate=0), trained(1)[0].state()
+    losses = []
+    for seed in (1, 1, 2):
+        training = Training(MODEL, still, digits(), constant(1, 2), (seed,))
+        training.restore(weights | {"epoch": 0})
+        losses.append([training.advance()[0, 0], training.advance()[0, 0]])
+    assert losses[0] == losses[1]
+    assert len(set(losses[0] + losses[2])) == 4
 
 
 def test_a_share_of_the_pixels_stands_for_all_of_them():
