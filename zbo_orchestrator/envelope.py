@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -45,7 +45,7 @@ class Limits:
 
     def margins(self, curve: Array, dt: float) -> list[Array]:
         """Distances of curve[..., step] to the limits, each [...], in the order of `names`."""
-        rooms = {
+        rooms: dict[str, Callable[[], Array]] = {
             "lower": lambda: curve.min(-1) - self.lower,
             "upper": lambda: self.upper - curve.max(-1),
             "slew": lambda: _room(self.slew, _largest_change(curve) / dt),
@@ -53,7 +53,7 @@ class Limits:
             "energy": lambda: _room(self.energy, np.square(curve).sum(-1) * dt),
         }
         with np.errstate(over="ignore"):  # what is too large to be a number leaves -inf
-            return [np.asarray(rooms[name]()) for name in self.names]
+            return [rooms[name]() for name in self.names]
 
 
 _CHANGES = ("slew", "step", "energy")

@@ -1,189 +1,190 @@
 """An executor in a child process of its own: what it leaks, breaks or crashes stays there.
 
-The child is spawned, not forked: a forked one would inherit the history's lock and torch's threads. It ends with
-its parent, however that ends, and leaves Ctrl-C to it.
+Where it drives an instrument that can be made safe, a guardian stands by: whatever happens to this process and to the
+child, the instrument ends in its safe state (docs/decisions/0010-below-prefect.md).
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import queue
-import signal
-import threading
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import Any
 
+from zbo_orchestrator.executors.child import Child, Overdue
+from zbo_orchestrator.executors.guarded import bare
+from zbo_orchestrator.executors.guardian import Guardian
+from zbo_orchestrator.executors.messages import Ended, adding
+from zbo_orchestrator.executors.timeouts import Timeouts
+from zbo_orchestrator.instrument import Abortable, Connected, Description, Safe, Staged
 from zbo_orchestrator.model import (
-    ExecutionError,
     Executor,
+    FatalError,
     Measurement,
+    RefusedError,
     Run,
-    Stopped,
     Trajectory,
     TransientError,
     ZboError,
 )
 
-_SPAWN = multiprocessing.get_context("spawn")
-_GO_ON = None
-"""The answer to a report of a trial that may go on; the other one is `Stopped`."""
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Order:
-    """A run's plain data, on its way to the child."""
-
-    trajectory: Trajectory
-    number: int
-    attempt: int
-    seed: int
-    scratch: Path
+def drives(executor: Executor) -> bool:
+    """Whether an executor holds an instrument, and so wants a process of its own that connects and closes it."""
+    return isinstance(bare(executor), Safe | Connected | Staged)
 
 
 class Supervised:
     """Runs each trial in a child process that is kept for the next one; as many at once as there are callers.
 
-    A child that dies is a `TransientError` with its exit code, and the next trial gets a new child.
-    Every error crosses the process boundary with its class; one that is not ours is a bug and stops the campaign.
+    A child that dies is a `TransientError` with its exit code, and the next trial gets a new child. Every error crosses
+    the process boundary with its class; one that is not ours is a bug and stops the campaign. A trial that does not
+    end, or must, is asked to stop, aborted, its instrument made safe, its process terminated and killed, each step
+    within its time-out; its error tells what it took. Raises `FatalError` where the instrument cannot be made safe.
     """
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Executor, timeouts: Timeouts | None = None, words: str = "a campaign") -> None:
         self._executor = executor
-        self._idle: queue.SimpleQueue[_Child] = queue.SimpleQueue()
+        self._timeouts = timeouts or Timeouts()
+        self._words = words
+        self._safe = isinstance(bare(executor), Safe)
+        self._idle: queue.SimpleQueue[Child] = queue.SimpleQueue()
+        self._guardian: Guardian | None = None
+        self.description: Description | None = None
         self.repeatable = bool(getattr(executor, "repeatable", False))
+
+    def start(self) -> None:
+        """Connect ahead of the first trial, to know the instrument's `description`."""
+        self._release(self._claim())
 
     def execute(self, trajectory: Trajectory, run: Run) -> Measurement:
         child = self._claim()
         try:
-            measurement = child.execute(trajectory, run)
-        except ZboError:
-            self._release(child)
+            ended = child.run(trajectory, run, self._cut)
+        except EOFError as gone:
+            raise self._with_safe_state(TransientError(child.fate)) from gone
+        except Overdue as overdue:
+            raise overdue.outcome(f"{overdue}; {self._stop(child, str(overdue), hung=overdue.hung)}") from None
+        except BaseException as interrupt:
+            interrupt.add_note(self._interrupted(child, interrupt))
             raise
+        finally:
+            self._release(child)
+        return self._result(child, ended)
+
+    def close(self) -> None:
+        """End the idle children, leave the instrument in its safe state and let the guardian go."""
+        try:
+            while not self._idle.empty():
+                self._idle.get().close()
+        finally:
+            if self._guardian is not None:
+                self._make_safe()
+                self._guardian.release()
+                self._guardian = None
+
+    # --- children
+
+    def _claim(self) -> Child:
+        while not self._idle.empty():
+            child = self._idle.get()
+            if child.alive and not self._cut():
+                return child
+            child.end()
+        return self._hire()
+
+    def _hire(self) -> Child:
+        child = Child(self._executor, self._timeouts, self._attended().permit() if self._safe else None)
+        try:
+            self.description = child.ready().description
+        except EOFError as gone:
+            raise self._with_safe_state(TransientError(child.fate)) from gone
         except BaseException:
             child.end()
             raise
-        self._release(child)
-        return measurement
+        return child
 
-    def close(self) -> None:
-        """End the idle children."""
-        while not self._idle.empty():
-            self._idle.get().end()
-
-    def _claim(self) -> _Child:
-        try:
-            return self._idle.get_nowait()
-        except queue.Empty:
-            return _Child(self._executor)
-
-    def _release(self, child: _Child) -> None:
+    def _release(self, child: Child) -> None:
         if child.alive:
             self._idle.put(child)
 
+    # --- ends
 
-class _Child:
-    """The parent's end of one child process."""
+    def _result(self, child: Child, ended: Ended) -> Measurement:
+        outcome = ended.outcome
+        if isinstance(outcome, Measurement):
+            return outcome
+        assert outcome is not None
+        if not ended.safe:
+            child.end()
+            raise self._with_safe_state(outcome)
+        if not isinstance(outcome, ZboError):
+            child.end()
+        raise outcome
 
-    def __init__(self, executor: Executor) -> None:
-        self._connection, theirs = _SPAWN.Pipe()
-        self._process = _SPAWN.Process(target=_serve, args=(theirs, executor), daemon=True, name="zbo-executor")
-        self._process.start()
-        theirs.close()
+    def _interrupted(self, child: Child, interrupt: BaseException) -> str:
+        """This process is to stop, or cannot go on: so does the trial."""
+        if self._safe:
+            return self._stop(child, f"the campaign was interrupted ({type(interrupt).__name__})")
+        return child.end()
 
-    @property
-    def alive(self) -> bool:
-        return self._process.is_alive()
+    def _stop(self, child: Child, reason: str, *, hung: bool = False) -> str:
+        """Ask, abort, safe state, terminate, kill; what it took, in words."""
+        said: list[str] = []
+        if not hung and self._ended_by_itself(child, reason, said):
+            return "; ".join(said)
+        if self._guardian is not None and self._guardian.alive:
+            said.append(self._attempt())
+        said.append(child.end())
+        if self._safe:
+            said.append(self._make_safe())  # what the child did before it ended
+        return "; ".join(said)
 
-    def execute(self, trajectory: Trajectory, run: Run) -> Measurement:
+    def _ended_by_itself(self, child: Child, reason: str, said: list[str]) -> bool:
+        steps = [("asked to stop", child.ask, self._timeouts.ask)]
+        if isinstance(bare(self._executor), Abortable):
+            steps.append(("aborted", child.abort, self._timeouts.abort))
         try:
-            self._connection.send(_Order(trajectory, run.number, run.attempt, run.seed, run.scratch))
-            return self._follow(run)
-        except (EOFError, BrokenPipeError, ConnectionResetError) as gone:
-            self._process.join()
-            raise TransientError(f"the executor's process ended with exit code {self._process.exitcode}") from gone
+            for word, step, wait in steps:
+                ended = step(reason)
+                if ended is not None:
+                    said.append(f"{word}, ended{_with(ended)}")
+                    return ended.safe
+                said.append(f"{word}, no answer in {wait:g} s")
+        except EOFError:
+            said.append(child.fate)
+        return False
 
-    def end(self) -> None:
-        self._process.terminate()
-        self._process.join()
-        self._connection.close()
+    # --- the guardian
 
-    def _follow(self, run: Run) -> Measurement:
-        """Pass progress on, and the answer back, until the trial ends."""
-        while True:
-            message = self._connection.recv()
-            if isinstance(message, Measurement):
-                return message
-            if isinstance(message, BaseException):
-                raise message
+    def _cut(self) -> str:
+        """Why no trial may go on; empty where it may."""
+        return "" if self._guardian is None or self._guardian.alive else self._guardian.fate
+
+    def _attended(self) -> Guardian:
+        """The guardian; a new one, which makes the instrument safe, where there is none that answers."""
+        if self._guardian is None or not self._guardian.alive:
+            self._guardian = Guardian(self._executor, self._words, self._timeouts)
+        return self._guardian
+
+    def _make_safe(self) -> str:
+        """The safe state as read back by the guardian, or by its successor."""
+        if self._guardian is not None and self._guardian.alive:
             try:
-                run.report(*message[:2], **message[2])
-            except Stopped as stopped:
-                self._connection.send(stopped)
-            except BaseException:
-                self.end()  # it waits for an answer that nobody has
-                raise
-            else:
-                self._connection.send(_GO_ON)
+                return self._guardian.make_safe()
+            except EOFError:
+                self._guardian.end()
+        return f"a new guardian found {self._attended().made.words}"
 
-
-class _Inbox:
-    """The child's end: orders and answers to reports, read in a thread: the parent's death is noticed at once."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self.orders: queue.SimpleQueue[_Order] = queue.SimpleQueue()
-        self.answers: queue.SimpleQueue[Stopped | None] = queue.SimpleQueue()
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
+    def _attempt(self) -> str:
+        """The same while the child may still be driving; a failure is told, since more follows."""
+        assert self._guardian is not None
         try:
-            while True:
-                message = self._connection.recv()
-                if isinstance(message, _Order):
-                    self.orders.put(message)
-                else:
-                    self.answers.put(message)
-        except (EOFError, OSError):
-            os._exit(0)  # the parent is gone: nobody is left to tell
+            return self._guardian.make_safe()
+        except (FatalError, EOFError) as refused:
+            return str(refused)
+
+    def _with_safe_state(self, error: BaseException) -> BaseException:
+        return adding(error, self._make_safe()) if self._safe and not isinstance(error, RefusedError) else error
 
 
-@dataclass(slots=True)
-class _ChildRun:
-    """The `Run` that the executor sees in the child.
-
-    A report waits for its answer: a stop falls on the step it was decided at, as in the parent's own process.
-    """
-
-    number: int
-    attempt: int
-    seed: int
-    scratch: Path
-    _inbox: _Inbox
-    _connection: Connection
-
-    def report(self, step: int, of: int, **values: float) -> None:
-        self._connection.send((step, of, values))
-        stopped = self._inbox.answers.get()
-        if stopped is not None:
-            raise stopped
-
-
-def _serve(connection: Connection, executor: Executor) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    inbox = _Inbox(connection)
-    while True:
-        order = inbox.orders.get()
-        run = _ChildRun(order.number, order.attempt, order.seed, order.scratch, inbox, connection)
-        connection.send(_outcome(executor, order, run))
-
-
-def _outcome(executor: Executor, order: _Order, run: _ChildRun) -> Any:
-    try:
-        return executor.execute(order.trajectory, run)
-    except BaseException as error:  # noqa: BLE001 (raised again in the parent)
-        if not isinstance(error, ExecutionError):
-            error.add_note("raised in the executor's process")
-        return error
+def _with(ended: Ended) -> str:
+    """What the child said at its end."""
+    return f" ({ended.outcome})" if isinstance(ended.outcome, BaseException) else " by itself"

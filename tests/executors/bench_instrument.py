@@ -1,0 +1,179 @@
+"""A bench supply whose front panel is a file: its output can be read, and its faults set, from any process.
+
+It obeys no lower fencing number than the highest it has met, and notes every command with what became of it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zbo_orchestrator.envelope import Envelope, Limits
+from zbo_orchestrator.instrument import Description
+from zbo_orchestrator.model import Channel, ExecutionError, FatalError, Measurement, Run, Stopped, Trajectory
+
+VOLTS = (Channel("bias", "V"),)
+STEPS = 20
+NEW: dict[str, Any] = {"output": 0, "fence": 0, "faults": [], "log": [], "drives": 0, "refused": 0}
+
+
+def wave(level: float = 1.0, steps: int = STEPS) -> Trajectory:
+    return Trajectory([[level]] * steps, 0.01, VOLTS)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The supply itself."""
+
+    file: Path
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return self.change(lambda state: None)
+
+    def change(self, how: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+        with self.file.open("a+") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            stream.seek(0)
+            state = json.loads(
+                stream.read() or '{"output": 0, "fence": 0, "faults": [], "log": [], "drives": 0, "refused": 0}'
+            )
+            how(state)
+            stream.truncate(0)
+            stream.write(json.dumps(state))
+        return dict(state)
+
+    def command(self, number: int, word: str, **values: Any) -> dict[str, Any]:
+        """Do as told, unless a higher number was met: then raise, having noted it."""
+
+        def obey(state: dict[str, Any]) -> None:
+            obeyed = number >= state["fence"]
+            state["refused"] += not obeyed
+            if obeyed:
+                state.update(values, fence=number)
+                state["drives"] += word == "drive"
+                if [word, number, os.getpid()] != (state["log"] or [None])[-1]:
+                    state["log"].append([word, number, os.getpid()])
+
+        state = self.change(obey)
+        if state["fence"] > number:
+            raise ExecutionError(f"{word} refused: number {number}, after {state['fence']}")
+        return state
+
+    def faulty(self, *faults: str) -> None:
+        self.change(lambda state: state.update(faults=faults))
+
+    @property
+    def output(self) -> int:
+        return int(self.state["output"])
+
+    def pids(self, word: str) -> list[int]:
+        """The processes that gave this command, in their order."""
+        return [pid for said, _, pid in self.state["log"] if said == word]
+
+
+@dataclass
+class BenchSupply:
+    """Holds each value for `dwell` seconds; what else it does, its panel's faults say."""
+
+    panel: Path
+    dwell: float = 0.005
+    ramp: float = 0.0
+    """Seconds that the safe state takes to reach."""
+    number: int = 0
+    _aborted: list[str] = field(default_factory=list)
+
+    @property
+    def resource(self) -> str:
+        return f"bench:{self.panel}"
+
+    def describe(self) -> Description:
+        return Description(f"BENCH,{self.panel}", VOLTS, Envelope({"bias": Limits(-5, 5)}), simulated=True)
+
+    def fence(self, number: int) -> None:
+        self.number = number
+
+    def connect(self) -> None:
+        self._say("connect")
+
+    def stage(self) -> None:
+        self._say("stage")
+
+    def unstage(self) -> None:
+        self._say("unstage")
+
+    def close(self) -> None:
+        self._say("close")
+
+    def abort(self, reason: str) -> None:
+        if "deaf" not in self._faults():
+            self._aborted.append(reason)
+
+    def safe_state(self) -> Mapping[str, float]:
+        self._say("ramp")
+        time.sleep(self.ramp)
+        if "unsafe" in self._faults():
+            raise FatalError("the output relay is welded: output=1")
+        return {"output": self._say("safe", output=0)["output"]}
+
+    def execute(self, trajectory: Trajectory, run: Run) -> Measurement:
+        self._aborted.clear()
+        for step in range(trajectory.steps):
+            self._say("drive", output=1)
+            time.sleep(self.dwell)
+            if step == 2:
+                self._misbehave(self._faults())
+            try:
+                run.report(step + 1, trajectory.steps, level=float(trajectory.values[step, 0]))
+            except Stopped:
+                if "stubborn" not in self._faults():
+                    raise
+        self._say("off", output=0)
+        return Measurement({"level": trajectory.values, "pid": [os.getpid()]})
+
+    def _misbehave(self, faults: list[str]) -> None:
+        if "fail" in faults:
+            raise ExecutionError("the sample is loose")
+        if "bug" in faults:
+            raise ZeroDivisionError("a bug")
+        if "die" in faults:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if "freeze" in faults:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        if "undying" in faults:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        while "hang" in faults:
+            threading.Event().wait(0.005)
+            self._say("drive", output=1)
+            if self._aborted:
+                raise Stopped(self._aborted[0])
+
+    def _faults(self) -> list[str]:
+        return list(Panel(self.panel).state["faults"])
+
+    def _say(self, word: str, **values: Any) -> dict[str, Any]:
+        return Panel(self.panel).command(self.number, word, **values)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True
