@@ -47,9 +47,9 @@ def beside(record: Record) -> tuple[Compared | None, str]:
 
 
 def _is_comparable(document: Json) -> bool:
-    """Whether the campaign's executor is one that `zbo compare` takes; one that is not installed here is not."""
+    """Whether the campaign names an executor that `zbo compare` takes; one that is not installed here is not."""
     try:
-        executor = find("executors", document["executor"]["use"])
+        executor = find("executors", document.get("executor", {}).get("use", ""))
     except ConfigurationError:
         return False
     return isinstance(executor, type) and issubclass(executor, Comparable)
