@@ -12,7 +12,7 @@ import numpy as np
 
 from zbo_orchestrator.campaign import Campaign
 from zbo_orchestrator.executors.guarded import guarded
-from zbo_orchestrator.executors.supervised import Supervised
+from zbo_orchestrator.executors.supervised import Supervised, drives
 from zbo_orchestrator.history import History, Record
 from zbo_orchestrator.hopeless import Peers, Rule, curve
 from zbo_orchestrator.model import ConfigurationError, Goal, Status, Stopped, Trial, Workers
@@ -96,6 +96,7 @@ def conduct(
     if campaign.hopeless is not None:  # after the watcher, which so sees what a trial is ended for
         watcher = Watchers((watcher, Hopeless(campaign.hopeless, campaign.goal)))
     with (
+        supervised(campaign, workers) as campaign,  # noqa: PLR1704 (the same campaign, as it will run)
         campaign.open(path, watcher.training) as history,
         hired(campaign, workers, path, watcher.running, dressed) as (crew, watched),
         closing(watched.run(history, crew)) as trials,  # type: ignore[type-var]
@@ -106,6 +107,31 @@ def conduct(
 
 
 @contextmanager
+def supervised(campaign: Campaign, kind: WorkersKind) -> Iterator[Campaign]:
+    """The campaign with its executor in a child process, guarded on both sides of its boundary.
+
+    Where that is asked for, where a trial's time is limited, and always where it drives an instrument: which then is
+    connected, and whose own envelope counts from the atlas on. Raises `ConfigurationError` where it is to drive two at
+    once, and `FatalError` where the instrument is taken or cannot be made safe.
+    """
+    instrument = drives(campaign.executor)
+    if kind != "processes" and campaign.timeouts.trial is None and not instrument:
+        yield campaign
+        return
+    if instrument and campaign.width > 1:
+        raise ConfigurationError(f"width is {campaign.width}; wanted 1: an instrument runs one trial at a time")
+    children = Supervised(campaign.executor, campaign.timeouts, f"campaign {campaign.name}")
+    with closing(children):
+        if instrument:
+            children.start()
+        envelope = campaign.envelope
+        if children.description is not None:
+            envelope = envelope.stricter(children.description.envelope)
+        executor = guarded(children, envelope, children.description)
+        yield replace(campaign, executor=executor, envelope=envelope)
+
+
+@contextmanager
 def hired(
     campaign: Campaign,
     kind: WorkersKind,
@@ -113,11 +139,8 @@ def hired(
     progress: Progress,
     dressed: Callable[[Campaign], Campaign] = lambda campaign: campaign,
 ) -> Iterator[tuple[Workers, Campaign]]:
-    """Workers for a campaign's executor; a child process is guarded on both sides of its boundary."""
+    """Workers for a campaign's executor."""
     scratch = path.with_name(f"{path.name}.scratch")
-    children = Supervised(campaign.executor) if kind == "processes" else None
-    if children is not None:
-        campaign = replace(campaign, executor=guarded(children, campaign.envelope))
     watched = dressed(campaign)
     try:
         if kind == "inline" or watched.width == 1:
@@ -125,8 +148,6 @@ def hired(
         else:
             yield Threads(watched.executor, watched.width, scratch, progress), watched
     finally:
-        if children is not None:
-            children.close()
         if scratch.is_dir() and not any(scratch.iterdir()):
             scratch.rmdir()
 

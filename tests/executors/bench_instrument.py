@@ -12,13 +12,13 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zbo_orchestrator.envelope import Envelope, Limits
 from zbo_orchestrator.instrument import Description
-from zbo_orchestrator.model import Channel, ExecutionError, FatalError, Measurement, Run, Stopped, Trajectory
+from zbo_orchestrator.model import Channel, ExecutionError, FatalError, Measurement, Run, Score, Stopped, Trajectory
 
 VOLTS = (Channel("bias", "V"),)
 STEPS = 20
@@ -88,8 +88,12 @@ class BenchSupply:
     dwell: float = 0.005
     ramp: float = 0.0
     """Seconds that the safe state takes to reach."""
-    number: int = 0
-    _aborted: list[str] = field(default_factory=list)
+    steps: int = 1
+    """Values held at least; the last one is held on."""
+
+    def __post_init__(self) -> None:
+        self.number = 0
+        self._aborted: list[str] = []
 
     @property
     def resource(self) -> str:
@@ -126,13 +130,14 @@ class BenchSupply:
 
     def execute(self, trajectory: Trajectory, run: Run) -> Measurement:
         self._aborted.clear()
-        for step in range(trajectory.steps):
+        steps = max(self.steps, trajectory.steps)
+        for step in range(steps):
             self._say("drive", output=1)
             time.sleep(self.dwell)
             if step == 2:
                 self._misbehave(self._faults())
             try:
-                run.report(step + 1, trajectory.steps, level=float(trajectory.values[step, 0]))
+                run.report(step + 1, steps, level=float(trajectory.values[min(step, trajectory.steps - 1), 0]))
             except Stopped:
                 if "stubborn" not in self._faults():
                     raise
@@ -161,6 +166,11 @@ class BenchSupply:
 
     def _say(self, word: str, **values: Any) -> dict[str, Any]:
         return Panel(self.panel).command(self.number, word, **values)
+
+
+class Level:
+    def evaluate(self, trajectory: Trajectory, measurement: Measurement) -> Score:
+        return Score(float(measurement.arrays["level"].mean()))
 
 
 def alive(pid: int) -> bool:

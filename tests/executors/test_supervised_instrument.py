@@ -224,7 +224,8 @@ def test_stopped_and_resumed_after_it_was_declared_dead_it_cannot_write(panel: P
     for pid in (parent.pid, child):
         os.kill(pid, signal.SIGSTOP)
     assert eventually(lambda: panel.output == 0 and not alive(guardian))
-    stale = BenchSupply(panel.file, number=panel.state["log"][-1][1] - 1)
+    stale = BenchSupply(panel.file)
+    stale.fence(panel.state["log"][-1][1] - 1)
     with supervised(panel) as executor:
         runs(executor)
         drives = panel.state["drives"]

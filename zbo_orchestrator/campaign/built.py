@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +14,7 @@ from zbo_orchestrator.campaign.founding import LibrarySettings, cache_folder, re
 from zbo_orchestrator.decoders import atlas
 from zbo_orchestrator.decoders.library import Library
 from zbo_orchestrator.envelope import Envelope
+from zbo_orchestrator.executors.timeouts import Timeouts
 from zbo_orchestrator.history import Charter, History, Record
 from zbo_orchestrator.hopeless import Rule
 from zbo_orchestrator.kept import cached, fingerprint
@@ -72,6 +73,7 @@ class Campaign:
     evaluator: Evaluator
     identity: Json
     document: Json
+    timeouts: Timeouts = field(default_factory=Timeouts)
     hopeless: Rule | None = None
     batches: bool = False
 

@@ -26,7 +26,7 @@ SECTIONS: Mapping[str, Kind] = {
 }
 """The sections of a file that are one part each."""
 
-_MUTABLE = ("name", "budget", "width", "batches", "notes", "retries", "interrupted", "durability")
+_MUTABLE = ("name", "budget", "width", "batches", "notes", "retries", "interrupted", "durability", "timeouts")
 """What may change between sessions of one campaign; everything else is its identity."""
 
 
@@ -117,6 +117,7 @@ def _campaign(file: CampaignFile, parts: Mapping[str, Part], built: Mapping[str,
         evaluator=built["evaluator"],
         identity={name: section for name, section in identity.items() if name not in _MUTABLE},
         document=document,
+        timeouts=file.timeouts.value(),
         hopeless=file.hopeless.rule() if file.hopeless else None,
         batches=file.batches,
     )

@@ -12,6 +12,7 @@ from pydantic import BaseModel, FiniteFloat, StringConstraints
 from zbo_orchestrator.campaign.complaints import Problem, brief, meant
 from zbo_orchestrator.campaign.parts import STRICT
 from zbo_orchestrator.envelope import Envelope, Limits
+from zbo_orchestrator.executors.timeouts import Timeouts
 from zbo_orchestrator.hopeless import Rule
 from zbo_orchestrator.model import Budget, Channel, Goal
 
@@ -129,6 +130,33 @@ class HopelessSection(Section):
         return Rule(self.value, self.quantile, self.after, self.trials)
 
 
+Seconds = Annotated[FiniteFloat, Gt(0)]
+
+
+class TimeoutsSection(Section):
+    """How long each layer of supervision waits, in seconds, before the next one acts."""
+
+    trial: Seconds | None = None
+    """A whole trial, which fails then; null: as long as it takes. It makes any executor run in a child process."""
+    heartbeat: Seconds = 5.0
+    """A process that was silent for so long counts as hung."""
+    ask: Seconds = 2.0
+    """For a trial that was asked to stop to end at its next report."""
+    abort: Seconds = 2.0
+    """For a trial to end once it was aborted."""
+    safe: Seconds = 10.0
+    """For the instrument to reach its safe state and read it back."""
+    terminate: Seconds = 2.0
+    """For a process to end by SIGTERM before it is killed."""
+    start: Seconds = 120.0
+    """For an executor to connect and stage."""
+    lease: Seconds = 30.0
+    """For whoever still makes the instrument safe to be done with it."""
+
+    def value(self) -> Timeouts:
+        return Timeouts(**self.model_dump())
+
+
 class CampaignFile(Section):
     """A campaign: what to optimise, within which limits, by whom."""
 
@@ -152,6 +180,7 @@ class CampaignFile(Section):
     """What a committed trial survives: the end of the process, or a power cut too (slower)."""
     notes: dict[str, Any] = {}
     """Anything worth keeping: sample, operator, purpose."""
+    timeouts: TimeoutsSection = TimeoutsSection()
     hopeless: HopelessSection | None = None
     """Which running trials are not worth finishing; null finishes all: what looks bad early may end well."""
     library: LibrarySection | None = None
