@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -46,12 +45,13 @@ def _read(path: Path, key: str) -> Array:
     """The one array of an .npy, or the one called `key` of an .npz."""
     try:
         loaded = np.load(Path(path).expanduser(), allow_pickle=False)
+        return _member(path, loaded, key) if isinstance(loaded, np.lib.npyio.NpzFile) else np.asarray(loaded)
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise ConfigurationError(f"{path} cannot be read ({error}); wanted .npy or .npz with plain numbers") from error
-    return _member(path, loaded, key) if isinstance(loaded, Mapping) else np.asarray(loaded)
 
 
-def _member(path: Path, archive: Mapping[str, Array], key: str) -> Array:
-    if key not in archive:
-        raise ConfigurationError(f"{path} holds arrays {', '.join(archive)}; wanted one called {key}")
-    return np.asarray(archive[key])
+def _member(path: Path, archive: np.lib.npyio.NpzFile, key: str) -> Array:
+    with archive:
+        if key not in archive.files:
+            raise ConfigurationError(f"{path} holds arrays {', '.join(archive.files)}; wanted one called {key}")
+        return np.asarray(archive[key])
