@@ -39,6 +39,7 @@ def crew(threads: int) -> Iterator[ThreadPoolExecutor]:
 
     def settle(_: int) -> None:
         met.wait()
+        torch.get_num_threads()  # a thread's first use of torch takes up the usual number, and would undo what follows
         torch.set_num_threads(1)
 
     with ThreadPoolExecutor(threads, "jrvae") as pool:
