@@ -233,7 +233,7 @@ def test_any_width_runs_every_proposal_once_and_never_exceeds_it(
 
 
 @given(width=st.integers(1, 6), left=st.integers(0, 8), total=st.integers(8, 30), most=st.integers(1, 6))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_batches_are_planned_only_once_nothing_is_in_flight(
     tmp_path_factory: pytest.TempPathFactory, width: int, left: int, total: int, most: int
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zbo_orchestrator.evaluators.loop_area import LoopArea
@@ -42,6 +42,7 @@ radii = st.lists(st.floats(0.1, 5), min_size=3, max_size=40).map(np.array)
 
 
 @given(radii, st.integers(0, 40), st.tuples(st.floats(-9, 9), st.floats(-9, 9)), st.floats(0.1, 3))
+@settings(deadline=None)
 def test_area_of_a_polygon_does_not_depend_on_start_or_place_and_scales(
     radii: Array, start: int, shift: tuple[float, float], scale: float
 ) -> None:

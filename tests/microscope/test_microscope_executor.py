@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 from films import COLUMNS, ROWS, SIZE, at, film, microscope
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zbo_microscope.executor import MicroscopeExecutor
@@ -46,6 +46,7 @@ class TestNoisyMicroscopeKeepsTheContract(TestMicroscopeKeepsTheContract):
 
 
 @given(st.floats(0, SIZE[0]), st.floats(0, SIZE[1]))
+@settings(deadline=None)
 def test_a_position_is_measured_at_the_nearest_point_and_the_measurement_says_which(x: float, y: float) -> None:
     measurement = EXECUTOR.execute(at(x, y), RecordedRun())
     assert measurement.executed is not None
