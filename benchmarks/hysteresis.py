@@ -4,7 +4,7 @@ Every sampling's pixels go through the same Gaussian process; its posterior mean
 the whole measured one. `error` is |reconstructed - true| / |true| over all pixels, 2-norms; `top 1 %` the share of the
 best pixels that were measured. A stopped raster is the first lines of the scan, a coarse one a grid with even gaps.
 
-    python benchmarks/hysteresis.py [--seeds 5] [--png maps.png] [--set executor.scan.preset=PTO_BEPS_1d7um]
+    python benchmarks/hysteresis.py [--seeds 5] [--png maps.png] [--set planner.acquisition=ucb]
 """
 
 from __future__ import annotations
