@@ -101,13 +101,13 @@ class Generator:
     def set_interlock(self, *, closed: bool) -> None:
         self.interlock_closed = closed
         if not closed:
-            self._everything_off(ScpiError(-240, "the interlock was opened"))
+            self._everything_off(ScpiError(-300, "the interlock was opened"))
         self._tell()
 
     def stop_everything(self) -> None:
         """The emergency stop: outputs off, and they stay off until `release`."""
         self.emergency_stopped = True
-        self._everything_off(ScpiError(-240, "emergency stop"))
+        self._everything_off(ScpiError(-300, "emergency stop"))
 
     def release(self) -> None:
         self.emergency_stopped = False

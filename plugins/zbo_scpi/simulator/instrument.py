@@ -47,6 +47,7 @@ class Instrument:
         self._commands: Mapping[str, Command] = {**COMMON, **SYSTEM, **WAVEFORM, **FETCHING}
         self._table = Table(self._commands)
         self.faults = Faults(self._meant)
+        self.identity = behaviour.identity
         self._junk = random.Random(0)
         for fault in behaviour.faults:
             self.faults.switch_on(fault)
@@ -87,7 +88,7 @@ class Instrument:
         if "ignore-abort" in struck:
             return None
         with self.generator.lock:
-            request = Request(self.generator, self.faults, client, self._behaviour.identity, number, arguments)
+            request = Request(self.generator, self.faults, client, self.identity, number, arguments)
             answer = command.run(request)
         return self._junk.randbytes(12).replace(b"\n", b"?") if "garbage" in struck else answer
 

@@ -46,7 +46,7 @@ class Simulator:
             self._server = _Server((host, port), self)
         except OSError as error:
             raise ConfigurationError(f"cannot listen on {host} port {port}: {error.strerror or error}") from error
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="scpi", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="scpi", daemon=True)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -57,6 +57,12 @@ class Simulator:
     def resource(self) -> str:
         """How VISA calls it."""
         return f"TCPIP::{self.address[0]}::{self.address[1]}::SOCKET"
+
+    @property
+    def clients(self) -> tuple[Client, ...]:
+        """Who is connected."""
+        with self._lock:
+            return tuple(self._clients.values())
 
     def start(self) -> None:
         self._thread.start()

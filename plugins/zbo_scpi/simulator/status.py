@@ -39,7 +39,6 @@ ERRORS: Mapping[int, str] = MappingProxyType(
         -223: "Too much data",
         -224: "Illegal parameter value",
         -230: "Data corrupt or stale",
-        -240: "Hardware error",
         -300: "Device-specific error",
         -350: "Queue overflow",
         -363: "Input buffer overrun",
