@@ -84,7 +84,7 @@ class Panel:
 class BenchSupply:
     """Holds each value for `dwell` seconds; what else it does, its panel's faults say."""
 
-    panel: Path
+    panel: str
     dwell: float = 0.005
     ramp: float = 0.0
     """Seconds that the safe state takes to reach."""
@@ -162,10 +162,10 @@ class BenchSupply:
                 raise Stopped(self._aborted[0])
 
     def _faults(self) -> list[str]:
-        return list(Panel(self.panel).state["faults"])
+        return list(Panel(Path(self.panel)).state["faults"])
 
     def _say(self, word: str, **values: Any) -> dict[str, Any]:
-        return Panel(self.panel).command(self.number, word, **values)
+        return Panel(Path(self.panel)).command(self.number, word, **values)
 
 
 class Level:

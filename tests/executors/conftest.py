@@ -27,5 +27,5 @@ def panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Panel]:
 
 def processes(panel: Panel) -> list[int]:
     """The guardian and the child that signed last."""
-    signed = [Lease(path).pid for path in leases(BenchSupply(panel.file))]
+    signed = [Lease(path).pid for path in leases(BenchSupply(str(panel.file)))]
     return [pid for pid in signed if pid is not None]

@@ -29,7 +29,7 @@ OFF = "safe state read back output=0"
 
 @contextmanager
 def supervised(panel: Panel, timeouts: Timeouts = QUICK) -> Iterator[Supervised]:
-    executor = Supervised(BenchSupply(panel.file), timeouts, "the campaign under test")
+    executor = Supervised(BenchSupply(str(panel.file)), timeouts, "the campaign under test")
     try:
         yield executor
     finally:
@@ -110,7 +110,7 @@ def test_a_failed_trial_ends_safe_and_its_error_comes_back_whole(panel: Panel) -
 
 
 def test_an_instrument_that_cannot_be_made_safe_stops_the_campaign(panel: Panel) -> None:
-    executor = Supervised(BenchSupply(panel.file), QUICK)
+    executor = Supervised(BenchSupply(str(panel.file)), QUICK)
     runs(executor)
     panel.faulty("fail", "unsafe")
     with pytest.raises(FatalError, match="the output relay is welded: output=1"):
@@ -139,7 +139,7 @@ def test_the_guardian_killed_in_mid_trial_is_replaced_before_anything_drives_aga
 def test_the_instrument_is_one_campaigns_at_a_time(panel: Panel) -> None:
     with supervised(panel) as executor:
         runs(executor)
-        other = Supervised(BenchSupply(panel.file), replace(QUICK, lease=0.2), "another campaign")
+        other = Supervised(BenchSupply(str(panel.file)), replace(QUICK, lease=0.2), "another campaign")
         with pytest.raises(FatalError, match=r"taken by the guardian of the campaign under test \(pid \d+ on "):
             other.execute(wave(), RecordedRun())
         assert runs(executor)
@@ -148,7 +148,7 @@ def test_the_instrument_is_one_campaigns_at_a_time(panel: Panel) -> None:
 
 
 def test_limits_hold_on_both_sides_of_the_process_boundary(panel: Panel) -> None:
-    child_only = Supervised(guarded(BenchSupply(panel.file), Envelope({"bias": Limits(-9, 2)})), QUICK)
+    child_only = Supervised(guarded(BenchSupply(str(panel.file)), Envelope({"bias": Limits(-9, 2)})), QUICK)
     with pytest.raises(ExecutionError, match=r"^outside the envelope: bias.upper by 1\b"):
         child_only.execute(wave(3.0), RecordedRun())
     assert child_only.description is not None
@@ -172,7 +172,6 @@ def campaign(panel: Panel, ramp: float = 0.0, steps: int = 100_000) -> subproces
     script = textwrap.dedent(f"""
         import sys
         sys.path.insert(0, {str(Path(__file__).parent)!r})
-        from pathlib import Path
         from bench_instrument import BenchSupply, wave
         from conftest import QUICK
         from zbo_orchestrator.executors.supervised import Supervised
@@ -181,7 +180,7 @@ def campaign(panel: Panel, ramp: float = 0.0, steps: int = 100_000) -> subproces
         class Run(RecordedRun):
             def report(self, *_, **__): pass
 
-        executor = Supervised(BenchSupply(Path({str(panel.file)!r}), ramp={ramp}), QUICK, "the campaign before")
+        executor = Supervised(BenchSupply({str(panel.file)!r}, ramp={ramp}), QUICK, "the campaign before")
         executor.execute(wave(steps={steps}), Run())
     """)
     process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
@@ -224,7 +223,7 @@ def test_stopped_and_resumed_after_it_was_declared_dead_it_cannot_write(panel: P
     for pid in (parent.pid, child):
         os.kill(pid, signal.SIGSTOP)
     assert eventually(lambda: panel.output == 0 and not alive(guardian))
-    stale = BenchSupply(panel.file)
+    stale = BenchSupply(str(panel.file))
     stale.fence(panel.state["log"][-1][1] - 1)
     with supervised(panel) as executor:
         runs(executor)
