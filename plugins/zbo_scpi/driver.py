@@ -24,6 +24,8 @@ class Driver:
         self.connection = connection
         self._dialect = dialect
         self._outputs = outputs
+        self.lease = 0
+        """The number that this connection has announced."""
 
     def identify(self) -> str:
         return self.connection.ask(self._dialect.identify)
@@ -34,6 +36,7 @@ class Driver:
             self._say(self._dialect.announce, lease=lease)
             if errors := self.errors():
                 raise FatalError(f"{self.connection.name}: lease {lease} was refused: {'; '.join(errors)}")
+        self.lease = lease
         self._say(self._dialect.prepare)
 
     def load(self, trajectory: Trajectory, time_unit: float) -> None:

@@ -124,10 +124,9 @@ class ScpiWaveform:
         outputs = self.outputs
         return Link(self.resource, self.backend, self.timeout, self.identity, self.dialect, outputs, self._lease)
 
-    def announce(self, lease: int) -> None:
-        """Every connection made from now on drives under this fencing number; the one that is open is closed."""
-        self.close()
-        self._lease = lease
+    def fence(self, number: int) -> None:
+        """Drive under this fencing number from now on: the next trial, and whatever makes it safe, announces it."""
+        self._lease = number
 
     def connect(self) -> None:
         with self._driving:
@@ -195,8 +194,9 @@ class ScpiWaveform:
         self.safe_state()
 
     def _connected(self) -> Driver:
-        """The connection that is open, or a new one: one that failed is never used again."""
-        if self._driver is None or not self._driver.connection.is_open:
+        """The connection that is open, or a new one: one that failed is never used again, nor one of another lease."""
+        if self._driver is None or not self._driver.connection.is_open or self._driver.lease != self._lease:
+            self._forget()
             self._driver = self._link.open()
         return self._driver
 

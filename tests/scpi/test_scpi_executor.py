@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from scpi_wire import Wire, feels, ramp, trajectory
 
+from zbo_orchestrator.executors.lease import Addressed, Fenced
 from zbo_orchestrator.instrument import Abortable, Checked, Connected, Described, Healthy, Safe
 from zbo_orchestrator.model import (
     Channel,
@@ -282,7 +283,7 @@ def test_a_dialect_is_checked_when_it_is_made(words: dict[str, Any], text: str) 
 
 def test_is_everything_that_an_instrument_may_be(start: Start) -> None:
     executor = driving(start())
-    for protocol in (Described, Checked, Connected, Abortable, Safe, Healthy):
+    for protocol in (Described, Checked, Connected, Abortable, Safe, Healthy, Addressed, Fenced):
         assert isinstance(executor, protocol)
     executor.connect()
     executor.connect()
@@ -307,7 +308,7 @@ def test_a_real_instrument_does_not_count_as_simulated(start: Start) -> None:
 def test_survives_pickling_with_its_lease_and_without_its_connection(start: Start) -> None:
     simulator = start()
     executor = driving(simulator)
-    executor.announce(7)
+    executor.fence(7)
     executor.connect()
     copy = pickle.loads(pickle.dumps(executor))
     assert len(simulator.clients) == 1
@@ -331,8 +332,9 @@ def test_safe_state_needs_no_earlier_call_and_stops_what_another_connection_driv
 def test_an_executor_with_an_older_lease_is_stopped_for_good(start: Start) -> None:
     simulator = start(pace=1000.0)
     old, new = driving(simulator, slack=0.0), driving(simulator)
-    old.announce(3)
-    new.announce(4)
+    old.connect()
+    old.fence(3)
+    new.fence(4)
     with pytest.raises(FatalError, match=r"told to switch off and reads output 1 on = 1.*lease 3 is older than 4"):
         old.execute(trajectory(), Interfering(happens=new.connect))
     with pytest.raises(FatalError, match="lease 3 was refused"):

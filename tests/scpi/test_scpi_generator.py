@@ -188,6 +188,7 @@ def test_a_client_without_a_lease_cannot_drive_what_is_leased_but_can_stop_it(st
     holder.say("SYST:LEAS 1", "OUTP ON")
     stranger.say("OUTP OFF")
     assert stranger.ask("OUTP?") == "1"
+    assert stranger.errors() == ['-203,"Command protected; no lease was announced, there is 1"']
     stranger.say("SYST:EST")
     assert holder.ask("OUTP?") == "0"
 

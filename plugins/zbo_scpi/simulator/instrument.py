@@ -95,7 +95,8 @@ class Instrument:
     def _protect(self, client: Client, pattern: str) -> None:
         """Refuse a command under a lease that is not the newest; queries, which move nothing, are free to all."""
         if not pattern.endswith("?") and not pattern.startswith(UNPROTECTED) and client.lease < self.generator.lease:
-            raise ScpiError(-203, f"lease {client.lease} is older than {self.generator.lease}")
+            said = f"lease {client.lease} is older than" if client.lease else "no lease was announced, there is"
+            raise ScpiError(-203, f"{said} {self.generator.lease}")
 
     def _struck(self, pattern: str, arguments: tuple[str | bytes, ...]) -> set[str]:
         first = arguments[0] if arguments else ""
