@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +139,9 @@ def main() -> None:
     parser.add_argument("--png", type=Path)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
+    if find_spec("mexpsimu") is None:
+        print("left out: its specimen comes with the extra zbo-orchestrator[microscope]")
+        return
     campaign = load("hysteresis-area", options.set)
     with tempfile.TemporaryDirectory() as folder:
         truth, charter = survey(campaign, Path(folder) / "map")

@@ -249,6 +249,33 @@ def test_batches_are_planned_only_once_nothing_is_in_flight(
     assert planned == [width] * batches + [rest] * bool(rest)
 
 
+def test_batches_repeat_whatever_order_their_trials_end_in(tmp_path: Path) -> None:
+    class Witness(Walk):
+        def __init__(self) -> None:
+            super().__init__(12)
+            self.saw: list[list[float]] = []
+
+        def plan(self, evidence: Evidence, n: int) -> Plan | Stop:
+            self.saw.append([*evidence.y, *evidence.pending.sum(axis=1)])
+            return super().plan(evidence, n)
+
+    ended = [threading.Event() for _ in range(13)]
+
+    def last_first(handle: Run) -> None:
+        last_of_its_batch = handle.number % 4 == 3
+        assert last_of_its_batch or ended[handle.number + 1].wait(20)
+        ended[handle.number].set()
+
+    in_order, reversed_order = Witness(), Witness()
+    for planner, workers in (
+        (in_order, Inline(Echo(), tmp_path)),
+        (reversed_order, Threads(Echo(last_first), 4, tmp_path)),
+    ):
+        list(run(ListLedger(), planner, Straight(), Total(), workers, width=4, batches=True))
+    assert [len(seen) for seen in in_order.saw] == [0, 4, 8, 12]
+    assert reversed_order.saw == in_order.saw
+
+
 def test_threads_keep_the_width_full(tmp_path: Path) -> None:
     together = threading.Barrier(3, timeout=20)
     executor = Echo(lambda handle: together.wait() if handle.number < 3 else None)

@@ -171,7 +171,7 @@ class CampaignFile(Section):
     width: Annotated[int, Ge(1)] = 1
     """Trials in flight at once; only 1 repeats exactly."""
     batches: bool = False
-    """Whether the planner waits until all `width` trials have ended, and then plans as many: one plan a batch."""
+    """Whether the planner waits until all `width` trials have ended, and then plans as many: any width repeats then."""
     retries: Annotated[int, Ge(0)] = 0
     """Further attempts at a trial that failed for a passing reason."""
     interrupted: Literal["go-on", "ask"] = "go-on"
