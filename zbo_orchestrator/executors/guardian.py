@@ -9,10 +9,11 @@ import sys
 from multiprocessing import Pipe
 from typing import Any, TypeVar
 
+from zbo_orchestrator.executors.guarded import bare
 from zbo_orchestrator.executors.line import Line
 from zbo_orchestrator.executors.messages import Allow, Charge, Made, MakeSafe, Permit, Release, Waiting
 from zbo_orchestrator.executors.timeouts import Timeouts
-from zbo_orchestrator.model import Executor, FatalError
+from zbo_orchestrator.model import ConfigurationError, Executor, FatalError
 
 _log = logging.getLogger(__name__)
 Kind = TypeVar("Kind")
@@ -27,6 +28,9 @@ class Guardian:
     """
 
     def __init__(self, executor: Executor, words: str, timeouts: Timeouts) -> None:
+        kind = type(bare(executor))
+        if kind.__module__ == "__main__":
+            raise ConfigurationError(f"{kind.__name__} stands in a script, where no guardian finds it; wanted a module")
         self._timeouts = timeouts
         ours, theirs = Pipe()
         command = [sys.executable, "-m", "zbo_orchestrator.executors.guardian_process", str(theirs.fileno())]

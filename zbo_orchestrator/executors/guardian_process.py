@@ -133,9 +133,9 @@ def main() -> None:
     try:
         guard = Guard(line, bare(pickle.loads(charge.executor)), charge.words, charge.timeouts)
         made = guard.begin()
-    except BaseException as error:
+    except Exception as error:  # noqa: BLE001 (raised again in the campaign's process)
         line.send(error if isinstance(error, ZboError) else FatalError(f"{type(error).__name__}: {error}"))
-        raise
+        sys.exit(1)
     line.send(made)
     guard.keep()
 
