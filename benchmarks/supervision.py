@@ -172,7 +172,7 @@ def struck(file: str, names: tuple[str, ...], number: int, repeats: int) -> list
 def latencies(file: str, repeats: int) -> None:
     print("\n| the output is off after | time-outs in it s | median ms beyond | worst ms beyond | of |")
     print("|---|---|---|---|---|")
-    late, few = replace(TIMEOUTS, trial=0.1), max(3, repeats // 5)
+    late, few = replace(TIMEOUTS, trial=0.1), max(3, repeats // 10)
     rows: list[tuple[str, float, Callable[[], list[float]]]] = [
         ("a stop at a report", 0.0, lambda: stopped(file, "reports", TIMEOUTS, repeats)),
         ("abort", late.ask, lambda: stopped(file, "abort", late, repeats)),

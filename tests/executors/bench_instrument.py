@@ -168,6 +168,14 @@ class BenchSupply:
         return Panel(Path(self.panel)).command(self.number, word, **values)
 
 
+class Sleeper:
+    """No instrument: sleeps for as many seconds as its first value says, and reports nothing."""
+
+    def execute(self, trajectory: Trajectory, run: Run) -> Measurement:
+        time.sleep(float(trajectory.values[0, 0]))
+        return Measurement({"level": trajectory.values})
+
+
 class Level:
     def evaluate(self, trajectory: Trajectory, measurement: Measurement) -> Score:
         return Score(float(measurement.arrays["level"].mean()))

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bench_instrument import BenchSupply, Panel, alive, eventually, wave
+from bench_instrument import BenchSupply, Panel, Sleeper, alive, eventually, wave
 from conftest import QUICK, processes
 
 from zbo_orchestrator.envelope import Envelope, Limits
@@ -80,19 +80,22 @@ def test_layer_after_layer_ends_a_trial_until_one_does(panel: Panel) -> None:
         assert runs(executor)
 
 
-def test_a_child_that_dies_or_freezes_is_replaced(panel: Panel) -> None:
+FATES = {
+    "die": rf"^the executor's process ended with exit code -9; {OFF}$",
+    "freeze": rf"^the executor's process was silent for 2 s; {OFF}; terminated, no answer .*; killed; {OFF}$",
+}
+
+
+@pytest.mark.parametrize("fault", ["die", pytest.param("freeze", marks=pytest.mark.long)])
+def test_a_child_that_dies_or_freezes_is_replaced(panel: Panel, fault: str) -> None:
     with supervised(panel) as executor:
-        for fault, said in (
-            ("die", rf"^the executor's process ended with exit code -9; {OFF}$"),
-            ("freeze", rf"^the executor's process was silent for 2 s; {OFF}; terminated, no answer .*; killed; {OFF}$"),
-        ):
-            panel.faulty(fault)
-            with pytest.raises(TransientError, match=said):
-                executor.execute(wave(), RecordedRun())
-            assert panel.output == 0
-            assert not alive(panel.pids("drive")[-1])
-            panel.faulty()
-            assert runs(executor)
+        panel.faulty(fault)
+        with pytest.raises(TransientError, match=FATES[fault]):
+            executor.execute(wave(), RecordedRun())
+        assert panel.output == 0
+        assert not alive(panel.pids("drive")[-1])
+        panel.faulty()
+        assert runs(executor)
 
 
 def test_a_failed_trial_ends_safe_and_its_error_comes_back_whole(panel: Panel) -> None:
@@ -123,6 +126,7 @@ def test_an_instrument_that_cannot_be_made_safe_stops_the_campaign(panel: Panel)
     assert panel.output == 0
 
 
+@pytest.mark.long
 def test_the_guardian_killed_in_mid_trial_is_replaced_before_anything_drives_again(panel: Panel) -> None:
     class Kills(RecordedRun):
         def report(self, step: int, of: int, **values: float) -> None:
@@ -157,6 +161,16 @@ def test_limits_hold_on_both_sides_of_the_process_boundary(panel: Panel) -> None
         parent.execute(wave(6.0), RecordedRun())
     child_only.close()
     assert panel.pids("drive") == []
+
+
+def test_without_a_safe_state_there_is_no_guardian_and_no_lease_but_a_time_out(panel: Panel) -> None:
+    executor = Supervised(Sleeper(), replace(QUICK, trial=0.5))
+    assert isinstance(executor.execute(wave(0.0), RecordedRun()), Measurement)
+    said = r"^time-out: the trial took longer than 0.5 s; asked to stop, no answer in 0.3 s; terminated$"
+    with pytest.raises(ExecutionError, match=said):
+        executor.execute(wave(60.0), RecordedRun())
+    executor.close()
+    assert list((panel.file.parent / "runtime").iterdir()) == []
 
 
 def test_time_outs_are_positive() -> None:
@@ -207,6 +221,7 @@ def test_killed_with_its_child_the_guardian_makes_safe_and_the_next_run_waits_fo
     assert panel.output == 0
 
 
+@pytest.mark.long
 def test_killed_alone_its_child_makes_safe_by_itself(panel: Panel) -> None:
     parent = campaign(panel)
     _, child = processes(panel)
@@ -217,6 +232,7 @@ def test_killed_alone_its_child_makes_safe_by_itself(panel: Panel) -> None:
     assert child in panel.pids("safe")
 
 
+@pytest.mark.long
 def test_stopped_and_resumed_after_it_was_declared_dead_it_cannot_write(panel: Panel) -> None:
     parent = campaign(panel)
     guardian, child = processes(panel)

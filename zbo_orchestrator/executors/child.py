@@ -80,10 +80,6 @@ class Child:
                     raise FatalError(f"the executor's process was not ready in {patience} s")
 
     @property
-    def pid(self) -> int | None:
-        return self._process.pid
-
-    @property
     def alive(self) -> bool:
         return self._process.is_alive()
 

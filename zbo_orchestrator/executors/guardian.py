@@ -6,6 +6,7 @@ import logging
 import pickle
 import subprocess
 import sys
+from contextlib import suppress
 from multiprocessing import Pipe
 from typing import Any, TypeVar
 
@@ -55,10 +56,6 @@ class Guardian:
             raise
 
     @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
     def alive(self) -> bool:
         return self._process.poll() is None
 
@@ -78,12 +75,11 @@ class Guardian:
         return self._answer(Made, self._timeouts.safe + self._timeouts.heartbeat).words
 
     def release(self) -> None:
-        """Let it go; the instrument has been made safe."""
-        try:
+        """Let it go, once the instrument has been made safe."""
+        with suppress(EOFError, subprocess.TimeoutExpired):
             self._line.send(Release())
             self._process.wait(self._timeouts.terminate)
-        finally:
-            self.end()
+        self.end()
 
     def end(self) -> None:
         """Kill it: where it does not answer, or could not begin."""

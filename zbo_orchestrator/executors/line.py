@@ -58,7 +58,8 @@ class Line:
 
     def close(self) -> None:
         self._closed.set()
-        self._connection.close()
+        with self._sending:  # or a beat under way might go to whatever gets the descriptor next
+            self._connection.close()
 
     def _beat(self, every: float, busy: Callable[[], bool]) -> None:
         while not self._closed.wait(every):

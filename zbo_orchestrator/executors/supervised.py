@@ -11,7 +11,7 @@ import queue
 from zbo_orchestrator.executors.child import Child, Overdue
 from zbo_orchestrator.executors.guarded import bare
 from zbo_orchestrator.executors.guardian import Guardian
-from zbo_orchestrator.executors.messages import Ended, adding
+from zbo_orchestrator.executors.messages import Ended, Permit, adding
 from zbo_orchestrator.executors.timeouts import Timeouts
 from zbo_orchestrator.instrument import Abortable, Connected, Description, Safe, Staged
 from zbo_orchestrator.model import (
@@ -91,7 +91,7 @@ class Supervised:
         return self._hire()
 
     def _hire(self) -> Child:
-        child = Child(self._executor, self._timeouts, self._attended().permit() if self._safe else None)
+        child = Child(self._executor, self._timeouts, self._permit() if self._safe else None)
         try:
             self.description = child.ready().description
         except EOFError as gone:
@@ -164,13 +164,25 @@ class Supervised:
             self._guardian = Guardian(self._executor, self._words, self._timeouts)
         return self._guardian
 
+    def _permit(self) -> Permit:
+        try:
+            return self._attended().permit()
+        except EOFError:
+            self._dismiss()
+            return self._attended().permit()
+
+    def _dismiss(self) -> None:
+        """Kill a guardian that does not answer."""
+        if self._guardian is not None:
+            self._guardian.end()
+
     def _make_safe(self) -> str:
         """The safe state as read back by the guardian, or by its successor."""
         if self._guardian is not None and self._guardian.alive:
             try:
                 return self._guardian.make_safe()
             except EOFError:
-                self._guardian.end()
+                self._dismiss()
         return f"a new guardian found {self._attended().made.words}"
 
     def _attempt(self) -> str:
