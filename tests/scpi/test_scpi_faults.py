@@ -49,7 +49,7 @@ def test_every_fault_is_tried_here() -> None:
 
 @pytest.mark.parametrize("fault", ENDS)
 def test_a_fault_fails_the_trial_with_the_output_off_and_passes(start: Start, fault: str) -> None:
-    simulator = start(faults=(fault,), lateness=2 * TIMEOUT, downtime=0.2)
+    simulator = start(faults=(fault,), lateness=2 * TIMEOUT, downtime=3 * TIMEOUT)
     executor, (error, text) = driving(simulator), ENDS[fault]
     with pytest.raises(error, match=text) as caught:
         executor.execute(trajectory(), ran())

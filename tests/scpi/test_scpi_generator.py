@@ -75,8 +75,10 @@ def test_a_second_connection_sees_the_output_while_the_first_one_drives(start: S
     assert watching.ask("OUTP?") == "0"
     driving.say("OUTP ON", "INIT", "*TRG")
     assert watching.ask("OUTP?;:STAT:OPER:COND?") == "1;16"
-    driving.say("ABOR", "OUTP OFF")
-    assert watching.ask("OUTP?;:STAT:OPER:COND?") == "0;0"
+    driving.say("ABOR")
+    assert watching.ask("OUTP?;:STAT:OPER:COND?") == "1;0"
+    driving.say("INIT", "*TRG", "OUTP OFF")
+    assert watching.ask("OUTP?;:STAT:OPER:COND?") == "0;0", "what is switched off does not run on"
 
 
 def test_reset_stops_and_forgets_but_keeps_errors(start: Start, wire: Connect) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from zbo_scpi.simulator.headers import Table, absolute
@@ -41,6 +41,7 @@ def messages(draw: st.DrawFn) -> tuple[bytes, list[Unit]]:
 
 
 @given(st.lists(messages(), min_size=1, max_size=3), st.lists(st.integers(0, 300), max_size=12))
+@settings(max_examples=60, deadline=None)
 @example([(b"A " + block(b"\n;\"#,'"), [Unit("A", (b"\n;\"#,'",))])], [1, 2, 3, 4, 5, 6, 7, 8])
 def test_messages_are_understood_however_they_are_cut_into_packets(
     sent: list[tuple[bytes, list[Unit]]], cuts: list[int]
