@@ -159,7 +159,7 @@ class BenchSupply:
             threading.Event().wait(0.005)
             self._say("drive", output=1)
             if self._aborted:
-                raise Stopped(self._aborted[0])
+                raise FatalError("the interlock is open") if "interlock" in faults else Stopped(self._aborted[0])
 
     def _faults(self) -> list[str]:
         return list(Panel(Path(self.panel)).state["faults"])

@@ -112,6 +112,14 @@ def test_a_failed_trial_ends_safe_and_its_error_comes_back_whole(panel: Panel) -
         assert len({*panel.pids("drive")}) == 1, "a child that answers is kept"
 
 
+def test_what_is_more_than_a_failed_trial_is_raised_though_the_trial_was_being_stopped(panel: Panel) -> None:
+    with supervised(panel, replace(QUICK, trial=0.3)) as executor:
+        panel.faulty("hang", "interlock")
+        with pytest.raises(FatalError, match=f"^the interlock is open\n(.*\n)*{OFF}\nasked to stop, no answer"):
+            executor.execute(wave(), RecordedRun())
+        assert panel.output == 0
+
+
 def test_an_instrument_that_cannot_be_made_safe_stops_the_campaign(panel: Panel) -> None:
     executor = Supervised(BenchSupply(str(panel.file)), QUICK)
     runs(executor)

@@ -83,6 +83,7 @@ class _Child:
         self._orders: queue.SimpleQueue[Order | Close] = queue.SimpleQueue()
         self._run: _ChildRun | None = None
         self._idle = threading.Event()
+        self._ramping = threading.Lock()
         self._lease: Lease | None = None
 
     def work(self) -> None:
@@ -144,9 +145,14 @@ class _Child:
             return Ended(portable)
         self._line.send(Ending())
         try:
-            return Ended(adding(portable, read_back(self._device.safe_state())))
+            return Ended(adding(portable, self._made_safe(self._device)))
         except Exception as unsafe:  # noqa: BLE001 (told, and the guardian tries next)
             return Ended(adding(portable, f"its process could not make it safe: {unsafe}"), safe=False)
+
+    def _made_safe(self, device: Safe) -> str:
+        """What the safe state read back; one thread at a time."""
+        with self._ramping:
+            return read_back(device.safe_state())
 
     # --- the parent
 
@@ -157,8 +163,8 @@ class _Child:
                 match self._line.receive(None if self._permit is None else self._timeouts.beat):
                     case Order() | Close() as order:
                         self._orders.put(order)
-                    case Answer() as answer if self._run is not None:
-                        self._run.answers.put(answer)
+                    case Answer() as answer:
+                        self._answer(answer)
                     case Abort(reason):
                         self._abort(reason)
                     case None if self._line.silence > self._timeouts.heartbeat:
@@ -166,8 +172,13 @@ class _Child:
         except EOFError:
             return self._bereft("the campaign's process is gone")
 
+    def _answer(self, answer: Answer) -> None:
+        if (run := self._run) is not None:  # else the trial has ended meanwhile
+            run.answers.put(answer)
+
     def _abort(self, reason: str) -> None:
-        if isinstance(self._device, Abortable):  # in a thread: one that hangs must not keep this one from listening
+        if self._run is not None and isinstance(self._device, Abortable):
+            # In a thread: one that hangs must not keep this one from listening.
             threading.Thread(target=self._device.abort, args=(reason,), daemon=True, name="abort").start()
 
     def _bereft(self, reason: str) -> None:
@@ -177,11 +188,10 @@ class _Child:
             if self._permit is not None and isinstance(self._device, Safe):
                 code = 1
                 _exit_after(self._timeouts.abort + self._timeouts.safe)
-                if (run := self._run) is not None:
-                    run.answers.put(Answer(Stopped(reason)))
-                    self._abort(reason)
-                    self._idle.wait(self._timeouts.abort / 2)
-                self._device.safe_state()
+                self._answer(Answer(Stopped(reason)))
+                self._abort(reason)
+                self._idle.wait(self._timeouts.abort / 2)
+                self._made_safe(self._device)
                 code = 0
         finally:
             if code:

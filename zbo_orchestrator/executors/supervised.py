@@ -15,6 +15,7 @@ from zbo_orchestrator.executors.messages import Ended, Permit, adding
 from zbo_orchestrator.executors.timeouts import Timeouts
 from zbo_orchestrator.instrument import Abortable, Connected, Description, Safe, Staged
 from zbo_orchestrator.model import (
+    ExecutionError,
     Executor,
     FatalError,
     Measurement,
@@ -96,8 +97,9 @@ class Supervised:
             self.description = child.ready().description
         except EOFError as gone:
             raise self._with_safe_state(TransientError(child.fate)) from gone
-        except BaseException:
+        except BaseException as error:
             child.end()
+            self._with_safe_state(error)
             raise
         return child
 
@@ -126,18 +128,22 @@ class Supervised:
         return child.end()
 
     def _stop(self, child: Child, reason: str, *, hung: bool = False) -> str:
-        """Ask, abort, safe state, terminate, kill; what it took, in words."""
+        """Ask, abort, safe state, terminate, kill; what it took, in words. Raises what is more than a failed trial."""
         said: list[str] = []
-        if not hung and self._ended_by_itself(child, reason, said):
-            return "; ".join(said)
-        if self._guardian is not None and self._guardian.alive:
-            said.append(self._attempt())
-        said.append(child.end())
-        if self._safe:
-            said.append(self._make_safe())  # what the child did before it ended
+        ended = None if hung else self._ended(child, reason, said)
+        if ended is None or not ended.safe:
+            if self._guardian is not None and self._guardian.alive:
+                said.append(self._attempt())
+            said.append(child.end())
+            if self._safe:
+                said.append(self._make_safe())  # whatever the child did before it ended
+        outcome = ended.outcome if ended is not None else None
+        if isinstance(outcome, BaseException) and not isinstance(outcome, ExecutionError):
+            raise adding(outcome, "; ".join(said))
         return "; ".join(said)
 
-    def _ended_by_itself(self, child: Child, reason: str, said: list[str]) -> bool:
+    def _ended(self, child: Child, reason: str, said: list[str]) -> Ended | None:
+        """The trial's end, where asking for it or aborting it brings it about."""
         steps = [("asked to stop", child.ask, self._timeouts.ask)]
         if isinstance(bare(self._executor), Abortable):
             steps.append(("aborted", child.abort, self._timeouts.abort))
@@ -146,11 +152,11 @@ class Supervised:
                 ended = step(reason)
                 if ended is not None:
                     said.append(f"{word}, ended{_with(ended)}")
-                    return ended.safe
+                    return ended
                 said.append(f"{word}, no answer in {wait:g} s")
         except EOFError:
             said.append(child.fate)
-        return False
+        return None
 
     # --- the guardian
 
