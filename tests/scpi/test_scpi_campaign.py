@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 from scpi_wire import Wire
 
-from zbo_orchestrator.campaign import load, part
+from zbo_orchestrator.campaign import part
 from zbo_orchestrator.campaign.document import parse, shipped
 from zbo_orchestrator.cli import main
 from zbo_orchestrator.history import Record
 from zbo_orchestrator.model import Status
-from zbo_scpi.simulator import FAULTS, ExecutorSpecimen, Simulator
+from zbo_scpi.simulator import FAULTS, PORT, ExecutorSpecimen, Simulator
 
 COMMAND = [sys.executable, "-m", "zbo_orchestrator.cli", "simulate-instrument", "--port", "0"]
 LATTICE = ["--set", "executor.n=5", "--set", "executor.coupling=8.0", "--set", "executor.amplitude=15.0"]
@@ -87,7 +87,7 @@ def test_the_shipped_campaign_is_the_demo_but_for_its_executor() -> None:
     assert {name: value for name, value in demo.items() if name not in own} == {
         name: value for name, value in remote.items() if name not in own
     }
-    assert load("ferrosim-over-scpi").document["executor"]["resource"] == "TCPIP::127.0.0.1::5025::SOCKET"
+    assert remote["executor"]["resource"] == f"TCPIP::127.0.0.1::{PORT}::SOCKET"
 
 
 # --- the command
@@ -159,5 +159,8 @@ def test_mistakes_are_told_in_a_line(capsys: pytest.CaptureFixture[str]) -> None
         )
     code, text = said_by(capsys, "--port", "0", "--fault", "fire")
     assert (code, text.startswith("zbo: fault 'fire'; wanted one of drop, hang")) == (2, True)
+    for option in ("--noise", "--pace", "--latency"):
+        code, text = said_by(capsys, "--port", "0", option, "inf")
+        assert (code, text.startswith(f"zbo: {option[2:]} is inf")) == (2, True)
     code, text = said_by(capsys, "ferrosim-over-scpi", "--port", "0")
     assert (code, "its executor is an instrument" in text) == (2, True)

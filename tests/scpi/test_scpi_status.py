@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -126,6 +127,19 @@ def test_each_client_has_its_own_errors_and_events(start: Start, wire: Connect) 
     assert other.errors() == []
     assert other.ask("*ESR?") == "0"
     assert len(one.errors()) == 1
+
+
+def test_who_leaves_takes_nobody_elses_news_along(start: Start, wire: Connect) -> None:
+    simulator = start()
+    staying = wire(simulator)
+    assert staying.ask("OUTP?") == "0"
+    with Wire(simulator.address) as leaving:
+        assert leaving.ask("OUTP?") == "0"
+    while len(simulator.clients) > 1:
+        time.sleep(0.001)
+    with Wire(simulator.address) as other:
+        other.say("SYST:EST")
+    assert staying.errors() == ['-300,"Device-specific error; emergency stop"']
 
 
 def test_a_block_too_long_ends_the_connection_and_nobody_elses(start: Start, wire: Connect) -> None:

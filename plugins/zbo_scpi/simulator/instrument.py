@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 
 from zbo_orchestrator.model import ConfigurationError
 from zbo_scpi.dialect import SIMULATED
@@ -36,6 +37,11 @@ class Behaviour:
     downtime: float = 1.0
     identity: str = IDENTITY
     faults: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("latency", "lateness", "downtime"):
+            if not 0 <= getattr(self, name) < inf:
+                raise ConfigurationError(f"{name} is {getattr(self, name)} s; wanted at least 0, and finite")
 
 
 class Instrument:

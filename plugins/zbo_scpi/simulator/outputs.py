@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 
-from zbo_orchestrator.model import Array
+from zbo_orchestrator.model import Array, ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,11 @@ class Ratings:
     pace: float = 0.0
     noise: float = 0.0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("pace", "noise"):
+            if not 0 <= getattr(self, name) < inf:
+                raise ConfigurationError(f"{name} is {getattr(self, name)}; wanted at least 0, and finite")
 
 
 @dataclass(slots=True)

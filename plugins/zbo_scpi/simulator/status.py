@@ -87,9 +87,9 @@ class Register:
         return bool(self.event & self.enable)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Status:
-    """Registers and errors as one client sees them."""
+    """Registers and errors as one client sees them; two that say the same are still two."""
 
     event: int = POWER_ON
     event_enable: int = 0
