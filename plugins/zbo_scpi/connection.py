@@ -104,19 +104,22 @@ def _opened(resource: str, backend: str, timeout: float) -> MessageBasedResource
     device.timeout = milliseconds
     if resource.upper().endswith("::SOCKET") or resource.upper().startswith("ASRL"):
         device.read_termination = device.write_termination = "\n"  # there a message has no other end
-    _hurry(device)
+    _tune(device, milliseconds)
     return device
 
 
-def _hurry(device: MessageBasedResource) -> None:
-    """Send small messages at once: left to itself, TCP holds a query back for some 40 ms after every command.
+def _tune(device: MessageBasedResource, milliseconds: int) -> None:
+    """Make TCP send small messages at once, and give up on an instrument that takes nothing more in.
 
-    pyvisa-py 0.8 refuses the VISA attribute for it, so its socket is told; another backend has none to tell.
+    Left to itself it holds a query back for some 40 ms after a command, and waits for ever in the middle of an upload.
+    pyvisa-py 0.8 has no VISA attribute for either, so its socket is told; another backend has none to tell.
     """
     session = getattr(device.visalib, "sessions", {}).get(device.session)
     wire = getattr(session, "interface", None)
     if isinstance(wire, socket.socket):
         wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux alone
+            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
 
 def _number(said: str) -> float:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from scpi_wire import Wire, feels, ramp, trajectory
 
 from zbo_orchestrator.model import ConfigurationError, ExecutionError, FatalError, TransientError
 from zbo_orchestrator.testing import RecordedRun
 from zbo_scpi import ScpiWaveform
+from zbo_scpi.connection import Connection
 from zbo_scpi.simulator import FAULTS, Behaviour, Generator, Simulator
 
 Start = Callable[..., Simulator]
@@ -97,6 +100,16 @@ def test_nobody_there_is_a_passing_trouble() -> None:
         executor.execute(trajectory(), ran())
     with pytest.raises(FatalError, match="nobody can tell"):
         driving(gone, reach=0.0).safe_state()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux gives up on who takes nothing in")
+def test_an_upload_to_what_takes_nothing_in_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        port = deaf.getsockname()[1]
+        connection = Connection(f"TCPIP::127.0.0.1::{port}::SOCKET", "@py", TIMEOUT)
+        with pytest.raises(TransientError, match="DATA:ARB W,: "):
+            connection.upload("DATA:ARB W,", np.zeros(2_000_000), big_endian=False)
+        assert not connection.is_open
 
 
 def test_a_connection_lost_between_trials_costs_one_attempt(start: Start) -> None:
