@@ -64,7 +64,7 @@ def test_layer_after_layer_ends_a_trial_until_one_does(panel: Panel) -> None:
     with supervised(panel, replace(QUICK, trial=0.3)) as executor:
         runs(executor)
         for faults, took in (
-            (["hang"], f"asked to stop, no answer in 0.3 s; aborted, ended .*{OFF}"),
+            (["hang"], rf"asked to stop, no answer in 0.3 s; aborted, ended \({OFF}\)"),
             (
                 ["hang", "deaf"],
                 f"asked to stop, no answer in 0.3 s; aborted, no answer in 0.3 s; {OFF}; terminated; {OFF}",

@@ -151,7 +151,7 @@ class Supervised:
             for word, step, wait in steps:
                 ended = step(reason)
                 if ended is not None:
-                    said.append(f"{word}, ended{_with(ended)}")
+                    said.append(f"{word}, ended{_with(ended, reason)}")
                     return ended
                 said.append(f"{word}, no answer in {wait:g} s")
         except EOFError:
@@ -203,6 +203,7 @@ class Supervised:
         return adding(error, self._make_safe()) if self._safe and not isinstance(error, RefusedError) else error
 
 
-def _with(ended: Ended) -> str:
-    """What the child said at its end."""
-    return f" ({ended.outcome})" if isinstance(ended.outcome, BaseException) else " by itself"
+def _with(ended: Ended, reason: str) -> str:
+    """What the child said at its end, beyond the reason it was given."""
+    said = str(ended.outcome).removeprefix(f"{reason}; ")
+    return f" ({said})" if isinstance(ended.outcome, BaseException) else " by itself"
