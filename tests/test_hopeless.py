@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from equality import assert_equal_histories
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from lab import DIRECT, written
@@ -217,6 +217,7 @@ CURVES = arrays(float, st.tuples(st.integers(0, 25), st.just(6)), elements=st.fl
 RULES = st.builds(Rule, st.just("v"), st.floats(0.05, 0.95), st.floats(0, 0.95), st.integers(1, 6))
 
 
+@settings(deadline=None)
 @given(CURVES, RULES, st.booleans())
 def test_a_rule_spares_the_first_the_early_the_last_step_and_the_leader(curves: Array, rule: Rule, up: bool) -> None:
     steps, goal = np.arange(1, 7), Goal(up)
@@ -228,6 +229,7 @@ def test_a_rule_spares_the_first_the_early_the_last_step_and_the_leader(curves: 
     assert (replay(-curves, steps, -curves[:, -1], rule, Goal(not up)) == stopped).all()
 
 
+@settings(deadline=None)
 @given(CURVES, RULES)
 def test_nobody_is_judged_by_what_came_later_or_has_no_score(curves: Array, rule: Rule) -> None:
     steps, half = np.arange(1, 7), len(curves) // 2

@@ -85,7 +85,8 @@ class Safe(Protocol):
     def safe_state(self) -> Mapping[str, float]:
         """Drive to the safe state and read it back: what was read, by name.
 
-        Idempotent, needs no earlier call, and connects by itself. Raises `FatalError` where the read-back is not safe.
+        Idempotent, needs no earlier call, and connects by itself; a guardian calls `close` after it. Raises
+        `FatalError` where the read-back is not safe.
         """
         ...
 
@@ -95,3 +96,20 @@ class Healthy(Protocol):
     """Tells how it is, in numbers by name."""
 
     def health(self) -> Mapping[str, float]: ...
+
+
+@runtime_checkable
+class Addressed(Protocol):
+    """Says where its instrument is, such as a VISA resource: the lease is known before anything is connected."""
+
+    @property
+    def resource(self) -> str: ...
+
+
+@runtime_checkable
+class Fenced(Protocol):
+    """Passes a number on to its instrument, which from then on obeys no lower one (a fencing token)."""
+
+    def fence(self, number: int) -> None:
+        """Called before every connection is used to drive; only kept, where nothing is connected yet."""
+        ...

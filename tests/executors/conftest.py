@@ -6,12 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bench_instrument import BenchSupply, Panel, alive, eventually
-
-from zbo_orchestrator.executors.lease import Lease, leases
-from zbo_orchestrator.executors.timeouts import Timeouts
-
-QUICK = Timeouts(heartbeat=2.0, ask=0.3, abort=0.3, safe=5.0, terminate=0.5)
+from bench_instrument import Panel, alive, eventually
+from bench_processes import processes
 
 
 @pytest.fixture
@@ -23,9 +19,3 @@ def panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Panel]:
     yield panel
     left = {*panel.pids("drive"), *panel.pids("safe"), *processes(panel)}
     assert eventually(lambda: not any(alive(pid) for pid in left)), f"left behind: {left}"
-
-
-def processes(panel: Panel) -> list[int]:
-    """The guardian and the child that signed last."""
-    signed = [Lease(path).pid for path in leases(BenchSupply(str(panel.file)))]
-    return [pid for pid in signed if pid is not None]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from bench_instrument import Panel, alive, eventually
-from conftest import processes
+from bench_processes import processes
 
 from zbo_orchestrator.campaign import load
 from zbo_orchestrator.conduct import Watcher, conduct

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from bench_instrument import BenchSupply, Panel, Sleeper, alive, eventually, wave
-from conftest import QUICK, processes
+from bench_processes import QUICK, processes
 
 from zbo_orchestrator.envelope import Envelope, Limits
 from zbo_orchestrator.executors.guarded import guarded
@@ -195,7 +195,7 @@ def campaign(panel: Panel, ramp: float = 0.0, steps: int = 100_000) -> subproces
         import sys
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from bench_instrument import BenchSupply, wave
-        from conftest import QUICK
+        from bench_processes import QUICK
         from zbo_orchestrator.executors.supervised import Supervised
         from zbo_orchestrator.testing import RecordedRun
 

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from scpi_wire import Wire, feels, ramp, trajectory
 
-from zbo_orchestrator.executors.lease import Addressed, Fenced
-from zbo_orchestrator.instrument import Abortable, Checked, Connected, Described, Healthy, Safe
+from zbo_orchestrator.instrument import Abortable, Addressed, Checked, Connected, Described, Fenced, Healthy, Safe
 from zbo_orchestrator.model import (
     Channel,
     ConfigurationError,

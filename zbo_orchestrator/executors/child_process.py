@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from zbo_orchestrator.executors.guarded import bare
-from zbo_orchestrator.executors.lease import Fenced, Lease
+from zbo_orchestrator.executors.lease import Lease
 from zbo_orchestrator.executors.line import Line
 from zbo_orchestrator.executors.messages import (
     Abort,
@@ -34,7 +34,7 @@ from zbo_orchestrator.executors.messages import (
     read_back,
 )
 from zbo_orchestrator.executors.timeouts import Timeouts
-from zbo_orchestrator.instrument import Abortable, Connected, Described, Description, Safe, Staged
+from zbo_orchestrator.instrument import Abortable, Connected, Described, Description, Fenced, Safe, Staged
 from zbo_orchestrator.model import Executor, RefusedError, Stopped, ZboError
 
 

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from zbo_orchestrator.executors.guarded import bare
-from zbo_orchestrator.executors.lease import Fenced, Lease, leases
+from zbo_orchestrator.executors.lease import Lease, leases
 from zbo_orchestrator.executors.line import Line
 from zbo_orchestrator.executors.messages import (
     Allow,
@@ -30,7 +30,7 @@ from zbo_orchestrator.executors.messages import (
     read_back,
 )
 from zbo_orchestrator.executors.timeouts import Timeouts
-from zbo_orchestrator.instrument import Connected
+from zbo_orchestrator.instrument import Connected, Fenced
 from zbo_orchestrator.model import FatalError, ZboError
 
 

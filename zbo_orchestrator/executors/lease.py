@@ -18,31 +18,14 @@ import warnings
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from platformdirs import user_runtime_path
 
-from zbo_orchestrator.instrument import Connected, Described
+from zbo_orchestrator.instrument import Addressed, Connected, Described
 from zbo_orchestrator.model import FatalError
 
 _POLL = 0.02
-
-
-@runtime_checkable
-class Addressed(Protocol):
-    """Says where its instrument is, such as a VISA resource: the lease is known before anything is connected."""
-
-    @property
-    def resource(self) -> str: ...
-
-
-@runtime_checkable
-class Fenced(Protocol):
-    """Passes a number on to its instrument, which from then on obeys no lower one (a fencing token)."""
-
-    def fence(self, number: int) -> None:
-        """Called before every connection is used to drive; only kept, where nothing is connected yet."""
-        ...
 
 
 class Lease:
