@@ -56,7 +56,7 @@ class VanillaExecutor:
         except (MemoryError, RuntimeError) as error:
             if not ran_out(error):
                 raise
-            raise out_of_memory(self.model, recipe, 1) from error
+            raise out_of_memory(self.model, recipe, 1, self.jrvae.grid) from error
 
     def _train(self, schedule: Array, recipe: Recipe, run: Run) -> Measurement:
         """Under a schedule [epoch, 2]."""
