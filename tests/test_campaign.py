@@ -401,6 +401,19 @@ def test_shipped_campaigns_are_right(name: str, tmp_path: Path) -> None:
     jsonschema.Draft202012Validator(schema()).validate(parse(shipped()[name].read_text(), name))
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("executor.epochs=30", "executor: the schedule has 40 steps; wanted one for each of 30 epochs"),
+        ("executor.beta_discrete=null", r"executor: the trajectory has 1 channels \(beta_c\); wanted 2"),
+        ("hopeless={value: separation}", 'hopeless.value: got "separation"; wanted one of loss'),
+    ],
+)
+def test_what_the_executor_cannot_do_with_the_librarys_form_is_said_at_once(change: str, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        load("jrvae-digits", [change])
+
+
 def test_what_is_needed_beside_a_shipped_campaign_is_said() -> None:
     with pytest.raises(ConfigurationError, match=r"executor: .*mnist.* is not a folder"):
         load("jrvae-mnist")

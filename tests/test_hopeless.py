@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any, ClassVar
@@ -246,3 +246,11 @@ def test_false_stops_are_counted() -> None:
     harmless = false_stops(np.array([0, 5, 0, 0, 0, 0, 0, 5]), scores, 10, Goal())
     assert (harmless.good, harmless.best, harmless.rate) == (0, False, 0.0)
     assert np.isnan(false_stops(np.zeros(8, int), scores, 10, Goal()).rate)
+
+
+@settings(deadline=None)
+@given(CURVES, RULES)
+def test_a_loss_is_judged_downwards_whatever_the_goal(curves: Array, rule: Rule) -> None:
+    steps, scores = np.arange(1, 7), -curves[:, -1]
+    down = replace(rule, direction="minimize")
+    assert (replay(curves, steps, scores, down, Goal(True)) == replay(-curves, steps, scores, rule, Goal(True))).all()

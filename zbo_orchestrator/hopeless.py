@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -22,12 +23,14 @@ class Rule:
     quantile   of the scored trials' values, counted from the worst: 0.25 ends what is among their worst quarter
     after      share of the steps before which nothing is judged; nor is the last step, at which nothing can be saved
     trials     fewest scored trials with a value at the step to be judged by
+    direction  which way the value is better, such as minimize for a loss; None: the campaign's
     """
 
     value: str
     quantile: float = 0.25
     after: float = 0.5
     trials: int = 10
+    direction: Literal["maximize", "minimize"] | None = None
 
     def judges(self, step: int, of: int) -> bool:
         return step < of and step / of >= self.after
@@ -54,7 +57,8 @@ class Peers:
     """What scored trials had at each step, and the verdict on a running one. Read in trials' threads, fed in one."""
 
     def __init__(self, rule: Rule, goal: Goal) -> None:
-        self.rule, self._goal = rule, goal
+        self.rule = rule
+        self._goal = goal if rule.direction is None else Goal(rule.direction == "maximize")
         self._gains: dict[int, tuple[float, ...]] = {}
 
     def add(self, steps: Array, values: Array) -> None:

@@ -20,7 +20,7 @@ Watch = Callable[[Training, int], float]
 """watch(training, member): an intermediate score of a member of the batch."""
 
 _EXPLODED = 10.0
-"""Reconstruction errors above this many times the first epoch's end a training."""
+"""A term that grows by more than this many times the first epoch's reconstruction error ends a training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +101,16 @@ class Course:
     def _refuse(self, losses: Mapping[str, float], first: Array) -> None:
         epoch = self.training.epoch
         if not np.isfinite(list(losses.values())).all():
-            raise ExecutionError(f"the loss is {losses['loss']} in epoch {epoch} of {self.epochs}; lower learning_rate")
-        start = abs(first[1]) + 1
-        if losses["reconstruction"] - first[1] > _EXPLODED * start:
             raise ExecutionError(
-                f"the reconstruction error is {losses['reconstruction']:.4g} in epoch {epoch} of {self.epochs}, "
-                f"and was {first[1]:.4g} in the first: lower learning_rate"
+                f"the loss is {losses['loss']} in epoch {epoch} of {self.epochs}; lower learning_rate or the weights"
             )
+        start = abs(first[1]) + 1
+        for name, began in zip(TERMS[1:], first[1:], strict=True):
+            if losses[name] - began > _EXPLODED * start:
+                raise ExecutionError(
+                    f"{name} is {losses[name]:.4g} in epoch {epoch} of {self.epochs}, and was {began:.4g} in the "
+                    "first: lower learning_rate"
+                )
 
     def _record(self) -> dict[str, Array]:
         ended = {member: f"{type(error).__name__}: {error}" for member, error in self.outcomes.items()}

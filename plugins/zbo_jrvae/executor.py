@@ -83,7 +83,7 @@ class JrvaeExecutor:
     keep_weights: bool = False
     capacity: Annotated[int, Ge(1)] = 16
     final_subset: Annotated[int, Ge(1)] | None = None
-    seed: int = 0
+    seed: Annotated[int, Ge(0)] = 0
 
     repeatable = True
 
@@ -97,8 +97,14 @@ class JrvaeExecutor:
         if self.pixel_share < 1 and not self.invariances:
             raise ConfigurationError(f"pixel_share is {self.pixel_share}; wanted 1 without invariances")
         resolved(self.device)
-        if isinstance(self.images, Particles):
-            return  # drawn, which takes seconds, and so cannot be wrong
+        if self.precision != "float32" and not self.invariances:
+            raise ConfigurationError(f"precision is {self.precision}; wanted float32 without invariances")
+        if isinstance(self.images, Particles):  # drawn in the first trial: it takes seconds, and can hardly be wrong
+            if (self.subset or 0) > self.images.count:
+                raise ConfigurationError(
+                    f"subset is {self.subset}; wanted no more than the {self.images.count} images drawn"
+                )
+            return
         smallest = min(self.loaded.pixels.shape[1:])  # images that cannot be used say so here, not in the first trial
         if self.watch and smallest < WINDOW:
             raise ConfigurationError(
@@ -110,9 +116,9 @@ class JrvaeExecutor:
         """The images of every trial."""
         images = self.images.load(self.subset, self.seed)
         low, high = float(images.pixels.min()), float(images.pixels.max())
-        if self.sampler == "bernoulli" and not (low >= 0 and high <= 1):
+        if not (low >= 0 and high <= 1):  # the decoder paints nothing else
             raise ConfigurationError(
-                f"the images' values run from {low:g} to {high:g}; wanted 0 to 1 for sampler bernoulli: set normalise"
+                f"the images' values run from {low:g} to {high:g}; wanted 0 to 1: set images.normalise"
             )
         return images
 
@@ -127,7 +133,16 @@ class JrvaeExecutor:
         """How it is trained."""
         return Recipe(self.learning_rate, self.batch, self.pixel_share, self.device, self.precision)
 
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """The curves that a rule about hopeless trials can judge by."""
+        return ("loss", "separation") if self.watch else ("loss",)
+
     # --- trials
+
+    def check(self, trajectory: Trajectory) -> None:
+        """Raise `ConfigurationError` or `RefusedError` where the trajectory is no schedule of this training."""
+        betas(trajectory, self.epochs, self.beta_discrete)
 
     def execute(self, trajectory: Trajectory, run: Run) -> Measurement:
         """Train under one trajectory."""
@@ -164,7 +179,7 @@ class JrvaeExecutor:
         except (MemoryError, RuntimeError) as error:
             if not ran_out(error):
                 raise
-            return [out_of_memory(self.model, self.recipe, len(runs))] * len(runs)
+            return [out_of_memory(self.model, self.recipe, len(runs), self.grid)] * len(runs)
 
     @property
     def _watched(self) -> Watched | None:
@@ -198,6 +213,6 @@ class JrvaeExecutor:
         return {
             "vanilla VAE": (VanillaExecutor(self), one),
             "constant 1": (unweighted, one),
-            f"constant {scaled:g}": (self, constant(found, scaled)),
+            f"scaled constant {scaled:g}": (self, constant(found, scaled)),
             "cooldown": (self, cooldown(found, scaled)),
         }

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from zbo_orchestrator.model import Array, ConfigurationError, ExecutionError, Trajectory
+from zbo_orchestrator.model import Array, ConfigurationError, RefusedError, Trajectory
 
 _COOLDOWN_HOLD, _COOLDOWN_END = 10 / 200, 50 / 200
 _COOLDOWN_START = 40 / 3
@@ -15,8 +15,8 @@ _COOLDOWN_START = 40 / 3
 def betas(trajectory: Trajectory, epochs: int | None, beta_discrete: float | None) -> Array:
     """[epoch, 2] of beta_c and beta_d: the trajectory's channels, or its only channel beside a constant beta_d.
 
-    Raises `ConfigurationError` where channels or length cannot fit, `ExecutionError` for a weight that is no
-    positive number.
+    Raises `ConfigurationError` where channels or length cannot fit, `RefusedError` for a weight that is no positive
+    number in the precision that trains.
     """
     if trajectory.values.ndim != 2:
         raise ValueError(f"trajectory has shape {trajectory.values.shape}; wanted one, [step, channel]")
@@ -30,11 +30,13 @@ def betas(trajectory: Trajectory, epochs: int | None, beta_discrete: float | Non
     if epochs is not None and trajectory.steps != epochs:
         raise ConfigurationError(f"the schedule has {trajectory.steps} steps; wanted one for each of {epochs} epochs")
     values = trajectory.values
-    bad = np.argwhere(~(np.isfinite(values) & (values > 0)))
+    with np.errstate(over="ignore"):
+        trained = values.astype(np.float32)
+    bad = np.argwhere(~(np.isfinite(trained) & (trained > 0)))
     if len(bad):
         epoch, channel = bad[0]
         name = trajectory.channels[channel].name
-        raise ExecutionError(f"{name} is {values[epoch, channel]:g} at epoch {epoch}; wanted a positive number")
+        raise RefusedError(f"{name} is {values[epoch, channel]:g} at epoch {epoch}; wanted a positive number")
     if beta_discrete is None:
         return np.array(values)
     return np.column_stack([values[:, 0], np.full(len(values), beta_discrete)])

@@ -14,7 +14,7 @@ import torch
 from zbo_jrvae import executor as module
 from zbo_jrvae.course import Course
 from zbo_jrvae.executor import JrvaeExecutor
-from zbo_jrvae.images import Digits, ImageFile, Images
+from zbo_jrvae.images import Digits, ImageFile, Images, Particles
 from zbo_jrvae.training import Training
 from zbo_orchestrator.model import (
     Array,
@@ -144,12 +144,14 @@ class Wild:
     use: ClassVar[str] = "wild"
 
     def load(self, subset: int | None, seed: int) -> Images:
-        return Images(np.full((20, 8, 8), 3e19, dtype=np.float32))
+        return Images(np.full((20, 8, 8), 1.0, dtype=np.float32))
 
 
 def test_a_loss_that_is_no_number_fails_the_trial_and_names_the_epoch() -> None:
-    wild = replace(SMALL, images=Wild(), subset=None, sampler="gaussian", sigma=1e-3)  # type: ignore[arg-type]
-    with pytest.raises(ExecutionError, match=r"the loss is (inf|nan) in epoch 1 of 3; lower learning_rate"):
+    wild = replace(SMALL, images=Wild(), subset=None, sampler="gaussian", sigma=1e-25)  # type: ignore[arg-type]
+    with pytest.raises(
+        ExecutionError, match=r"the loss is (inf|nan) in epoch 1 of 3; lower learning_rate or the weights"
+    ):
         trained(wild)
 
 
@@ -176,7 +178,7 @@ class Hungry(Training):
 
 def test_memory_that_runs_out_is_a_failed_trial_with_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "Training", Hungry)
-    with pytest.raises(ExecutionError, match=r"want about .* GB of .* GB; lower capacity, batch or pixel_share"):
+    with pytest.raises(ExecutionError, match=r"want about .* GB, manifolds .* of .* GB; lower batch or pixel_share"):
         trained(SMALL)
 
 
@@ -194,6 +196,8 @@ def test_a_gpu_asked_for_and_absent_is_said_at_once() -> None:
         ({"hidden": ()}, "hidden is empty"),
         ({"invariances": (), "pixel_share": 0.5}, "wanted 1 without invariances"),
         ({"subset": 5000}, "5000"),
+        ({"images": Particles(count=10)}, "subset is 30; wanted no more than the 10 images drawn"),
+        ({"invariances": (), "precision": "bfloat16"}, "wanted float32 without invariances"),
     ],
 )
 def test_an_option_that_cannot_work_is_named(options: dict[str, object], words: str) -> None:
@@ -204,9 +208,9 @@ def test_an_option_that_cannot_work_is_named(options: dict[str, object], words: 
 def test_images_beyond_what_the_sampler_takes_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", np.linspace(0, 2, 10 * 64).reshape(10, 8, 8))
     images = ImageFile(tmp_path / "images.npy", normalise="none")
-    with pytest.raises(ConfigurationError, match="run from 0 to 2; wanted 0 to 1 for sampler bernoulli"):
-        replace(SMALL, images=images, subset=None)
-    replace(SMALL, images=images, subset=None, sampler="gaussian")
+    for sampler in ("bernoulli", "gaussian"):
+        with pytest.raises(ConfigurationError, match=r"run from 0 to 2; wanted 0 to 1: set images\.normalise"):
+            replace(SMALL, images=images, subset=None, sampler=sampler)
 
 
 def test_images_without_labels_are_measured_without() -> None:
@@ -224,7 +228,7 @@ def test_the_final_experiment_sees_every_image_and_rivals_are_of_the_founds_form
     assert len(SMALL.final().loaded) == 1797
     found = schedule(5.0, 2.0, 1.0)
     rivals = SMALL.rivals(found)
-    assert list(rivals) == ["vanilla VAE", "constant 1", "constant 0.25", "cooldown"]
+    assert list(rivals) == ["vanilla VAE", "constant 1", "scaled constant 0.25", "cooldown"]
     for executor, trajectory in rivals.values():
         assert trajectory.values.shape == found.values.shape
         assert trained(executor, trajectory).arrays["manifolds"].shape == (3, 9, 8, 8)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zbo_jrvae.schedules import betas, constant, cooldown
-from zbo_orchestrator.model import Channel, ConfigurationError, ExecutionError, Trajectory
+from zbo_orchestrator.model import Channel, ConfigurationError, RefusedError, Trajectory
 
 ONE = (Channel("beta_c"),)
 BOTH = (Channel("beta_c"), Channel("beta_d"))
@@ -35,9 +35,9 @@ def test_a_schedule_that_cannot_fit_is_the_files_mistake(
         betas(trajectory, epochs, beta_discrete)
 
 
-@pytest.mark.parametrize("value", [0.0, -0.5, float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [0.0, -0.5, 1e-50, 1e39, float("nan"), float("inf")])
 def test_a_weight_that_is_no_positive_number_fails_the_trial_and_says_where(value: float) -> None:
-    with pytest.raises(ExecutionError, match=r"beta_c is .* at epoch 1; wanted a positive number"):
+    with pytest.raises(RefusedError, match=r"beta_c is .* at epoch 1; wanted a positive number"):
         betas(Trajectory([[1.0], [value]], 1.0, ONE), 2, 3.0)
 
 

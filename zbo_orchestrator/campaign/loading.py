@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from zbo_orchestrator.campaign import document as files
 from zbo_orchestrator.campaign.built import Campaign
-from zbo_orchestrator.campaign.complaints import Problem, refuse
+from zbo_orchestrator.campaign.complaints import Problem, brief, refuse
 from zbo_orchestrator.campaign.founding import LibrarySettings
 from zbo_orchestrator.campaign.parts import Kind, Part, check, specify
 from zbo_orchestrator.campaign.settings import CampaignFile, LibrarySection, contradictions
 from zbo_orchestrator.executors.guarded import guarded
-from zbo_orchestrator.model import (
-    ConfigurationError,
-    Json,
-)
+from zbo_orchestrator.instrument import Checked
+from zbo_orchestrator.model import ConfigurationError, Json, RefusedError, Trajectory
 
 SECTIONS: Mapping[str, Kind] = {
     "decoder": "decoders",
@@ -65,9 +65,29 @@ def _build(document: dict[str, Any], origin: str, folder: Path, *, allow_code: b
             problems += [(f"{place}.{key}".rstrip("."), text) for key, text in made]
         else:
             parts[place], built[place] = made
+    if not isinstance(file, list) and not problems:
+        problems = list(_misfits(file, built["executor"]))
     if isinstance(file, list) or problems:
         refuse(origin, [*dict.fromkeys(problems)])
     return _campaign(file, parts, built)
+
+
+def _misfits(file: CampaignFile, executor: Any) -> Iterator[Problem]:
+    """What the executor cannot do with trajectories of the library's form, or with the rule about hopeless trials."""
+    known = getattr(executor, "reported", None)
+    if file.hopeless is not None and known is not None and file.hopeless.value not in known:
+        yield "hopeless.value", f"got {brief(file.hopeless.value)}; wanted one of {', '.join(known)}"
+    if file.library is None or not isinstance(executor, Checked):
+        return
+    section = file.library
+    bounds = np.broadcast_to(np.reshape(section.bounds, (-1, 2)), (len(section.channels), 2))
+    middle = np.tile(bounds.mean(axis=1), (section.steps, 1))
+    try:
+        executor.check(Trajectory(middle, section.dt, section.channel_values()))
+    except ConfigurationError as error:
+        yield "executor", str(error)
+    except RefusedError:
+        return  # one trajectory that may not run says nothing of the others
 
 
 def _seed(document: Mapping[str, Any]) -> int:

@@ -125,9 +125,11 @@ class HopelessSection(Section):
     """Share of a trial's steps before which nothing is judged."""
     trials: Annotated[int, Ge(1)] = 10
     """Scored trials that there must be to judge by."""
+    direction: Literal["maximize", "minimize"] | None = None
+    """Which way the value is better, such as minimize for a loss; null: as the campaign's goal."""
 
     def rule(self) -> Rule:
-        return Rule(self.value, self.quantile, self.after, self.trials)
+        return Rule(self.value, self.quantile, self.after, self.trials, self.direction)
 
 
 Seconds = Annotated[FiniteFloat, Gt(0)]
