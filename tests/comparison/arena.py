@@ -63,7 +63,8 @@ class _Held:
 class Trainer:
     """Scores -(level - peak)², plus what the seed does to all levels alike (`shift`) and to each (`noise`).
 
-    On all data the peak may lie elsewhere. Levels above `cliff` fail. A vanilla model is worse by a `handicap`.
+    At full size the peak may lie elsewhere. Levels above `cliff` fail. A vanilla model is worse by a `handicap`.
+    `images` is a file that is never read.
     """
 
     peak: float = 2.5
@@ -74,6 +75,7 @@ class Trainer:
     handicap: float = 1.0
     vanilla: bool = False
     full: bool = False
+    images: Path | None = None
     repeatable = True
 
     def execute(self, trajectory: Trajectory, run: Run) -> Measurement:

@@ -11,9 +11,10 @@ import arena
 import pytest
 from arena import duel
 
-from zbo_orchestrator.campaign import load
+from zbo_orchestrator.campaign import Campaign, load
 from zbo_orchestrator.comparison import Audience, Comparison, Wish, compare, prepare
 from zbo_orchestrator.conduct import Watcher, conduct
+from zbo_orchestrator.history import Record
 
 Compare = Callable[..., Comparison]
 
@@ -44,6 +45,18 @@ def compared(found: Path) -> Compare:
             **{"seeds": 4, **{name: options.pop(name) for name in Wish.__dataclass_fields__ if name in options}}
         )
         file = duel(found.parent, executor={"use": f"arena:{trainer}", **options})
-        return compare(prepare(load(file, allow_code=True), found, wish), audience or Audience())
+        if not (campaign := load(file, allow_code=True)).founded(Record.read(found)):
+            found_anew(campaign, found)
+        return compare(prepare(campaign, found, wish), audience or Audience())
 
     return run
+
+
+def found_anew(campaign: Campaign, history: Path) -> None:
+    """The same duel under other options in place of the one there; its trials are no trainings of a comparison."""
+    ran, patience = len(arena.RAN), list(arena.PATIENCE)
+    arena.PATIENCE.clear()
+    shutil.rmtree(history)
+    conduct(campaign, history, Watcher())
+    del arena.RAN[ran:]
+    arena.PATIENCE.extend(patience)

@@ -13,7 +13,7 @@ import pytest
 from arena import duel, level
 from lab import DIRECT, written
 
-from zbo_orchestrator.campaign import load
+from zbo_orchestrator.campaign import load, rebuild
 from zbo_orchestrator.comparison import Audience, Comparison, Round, Training, Wish, folder_of, prepare, read
 from zbo_orchestrator.comparison.arms import arms_of, comparable, resampled
 from zbo_orchestrator.comparison.keeping import packed, unpacked
@@ -254,6 +254,17 @@ def test_resampling_keeps_the_ends_and_what_lies_between() -> None:
 
 
 # --- what is refused
+
+
+def test_images_rewritten_since_are_not_trained_on_as_this_historys(compared: Compare, found: Path) -> None:
+    images = found.parent / "images.npy"
+    images.write_bytes(b"as they were")
+    compared(seeds=2, images=str(images))
+    arena.RAN.clear()
+    images.write_bytes(b"as they are now")
+    campaign = rebuild(Record.read(found).charter.campaign, allow_code=True)
+    with pytest.raises(HistoryError, match=r"another campaign: executor\.images: history has .*, this campaign wants"):
+        prepare(campaign, found, Wish())
 
 
 def test_an_executor_that_knows_no_rivals_is_refused(tmp_path: Path) -> None:

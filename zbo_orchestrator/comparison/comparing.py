@@ -24,6 +24,7 @@ from zbo_orchestrator.comparison.arms import (
 from zbo_orchestrator.comparison.outcome import Comparison, Round, folder_of, identity_of, write
 from zbo_orchestrator.comparison.trainings import Dressed, Size, Training, results, seeds_of, trainings_of
 from zbo_orchestrator.history import Record
+from zbo_orchestrator.history.charter import refuse_other
 from zbo_orchestrator.history.lock import Lock
 from zbo_orchestrator.model import (
     Array,
@@ -89,9 +90,13 @@ class Contest:
 def prepare(campaign: Campaign, history: Path, wish: Wish) -> Contest:
     """Who competes in what; trains nothing.
 
-    Raises `ConfigurationError` where the campaign's executor is not `Comparable` or an arm does not fit it.
+    Raises `ConfigurationError` where the campaign's executor is not `Comparable` or an arm does not fit it, and
+    `HistoryError` where the history is another campaign's, or a file that it was founded on has changed since.
     """
     executor, record = comparable(campaign), Record.read(history)
+    if not campaign.founded(record):
+        had = record.charter.identity
+        refuse_other(had, {**campaign.identity, "weights": had.get("weights")})  # learnt weights are the history's own
     best = best_of(record)
     others = found_elsewhere(wish.others, best.trajectory)
     executors: dict[Size, Comparable] = {"campaign": executor}
