@@ -8,8 +8,13 @@ from math import nan
 
 import numpy as np
 
+from zbo_orchestrator.campaign import part
+from zbo_orchestrator.campaign.complaints import refuse
+from zbo_orchestrator.campaign.parts import check
+from zbo_orchestrator.campaign.settings import EnvelopeSection
+from zbo_orchestrator.decoders import atlas
 from zbo_orchestrator.history import Record
-from zbo_orchestrator.model import Certify, Evaluator, ExecutionError, Planner, Stop
+from zbo_orchestrator.model import Certify, DecoderRecipe, Evaluator, ExecutionError, Planner, Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,20 @@ def replay(record: Record, planner: Planner, certify: Certify) -> Iterator[Repla
         evidence = replace(evidence, space=replace(evidence.space, certify=certify))
         again = planner.plan(evidence, plan.size)
         yield Replayed(plan.number, _difference(plan.z, again.reason if isinstance(again, Stop) else again.z))
+
+
+def replayable(record: Record, *, allow_code: bool = False) -> tuple[Planner, Certify]:
+    """What plans are made by, built again from a history without its executor, whose images or GPU need not be here."""
+    document = record.charter.campaign
+    seed = int(document.get("seed", 0))
+    planner: Planner = part("planners", document["planner"], seed=seed, allow_code=allow_code)
+    recipe: DecoderRecipe = part("decoders", document["decoder"], seed=seed, allow_code=allow_code)
+    envelope = check(EnvelopeSection, document.get("envelope", {}))
+    if isinstance(envelope, list):
+        refuse("the history's envelope", envelope)
+    arrays, share = record.charter.decoder, document.get("atlas", {}).get("support")
+    support = None if share is None else atlas.Support(arrays["codes"], share)
+    return planner, atlas.Certifier(recipe.restore(arrays), envelope.value(), support)
 
 
 def _difference(z: np.ndarray, again: np.ndarray | str) -> str:

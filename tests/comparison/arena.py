@@ -13,6 +13,7 @@ from lab import written
 from zbo_orchestrator.model import (
     Array,
     Channel,
+    ConfigurationError,
     Decoder,
     ExecutionError,
     Executor,
@@ -43,7 +44,8 @@ class Levels:
         self._steps, self._channel = steps, channel
 
     def learn(self, library: Trajectory | None, seed: int, report: Report) -> dict[str, Array]:
-        return {"steps": np.array(self._steps), "channel": np.array(self._channel)}
+        codes = np.linspace(0, 4, 5)[:, None]
+        return {"steps": np.array(self._steps), "channel": np.array(self._channel), "codes": codes}
 
     def restore(self, arrays: Mapping[str, Array]) -> Decoder:
         return _Held(int(arrays["steps"]), Channel(str(arrays["channel"])))
@@ -64,7 +66,7 @@ class Trainer:
     """Scores -(level - peak)², plus what the seed does to all levels alike (`shift`) and to each (`noise`).
 
     At full size the peak may lie elsewhere. Levels above `cliff` fail. A vanilla model is worse by a `handicap`.
-    `images` is a file that is never read.
+    `images` is a file that has to be there.
     """
 
     peak: float = 2.5
@@ -77,6 +79,10 @@ class Trainer:
     full: bool = False
     images: Path | None = None
     repeatable = True
+
+    def __post_init__(self) -> None:
+        if self.images is not None and not self.images.is_file():
+            raise ConfigurationError(f"images {self.images}: no such file")
 
     def execute(self, trajectory: Trajectory, run: Run) -> Measurement:
         value = float(trajectory.values.mean())

@@ -113,16 +113,15 @@ def _replayed(history: Path, *, allow_code: bool) -> list[str]:
     """Every plan that comes out differently, in words; says so where none does."""
     from rich.console import Console
 
-    from zbo_orchestrator.audit import replay
-    from zbo_orchestrator.campaign import rebuild
+    from zbo_orchestrator.audit import replay, replayable
     from zbo_orchestrator.cli.terminal import Best, Screen
     from zbo_orchestrator.history import Record
 
     record = Record.read(history)
-    campaign = rebuild(record.charter.campaign, allow_code=allow_code)
+    planner, certify = replayable(record, allow_code=allow_code)
     differences = []
     with Screen(Console(stderr=True), Best(record.goal)) as screen:
-        for done, replayed in enumerate(replay(record, campaign.planner, campaign.certify(record)), 1):
+        for done, replayed in enumerate(replay(record, planner, certify), 1):
             screen.working("plans", done, len(record.plans))
             if replayed.difference:
                 differences.append(f"plan {replayed.plan}: {replayed.difference}")
