@@ -43,7 +43,7 @@ def final_training(  # noqa: PLR0917 (a form's fields)
     seeds       trainings of every schedule
     others      further histories, whose best found schedules are tried on this problem
     schedules   names of those to compare; empty: all
-    small       train at the campaign's size, not on all data
+    small       train at the campaign's size only
     """
     path = Path(history)
     campaign = rebuild(Record.read(path).charter.campaign, allow_code=allow_code)

@@ -57,10 +57,10 @@ def test_the_spread_comes_first_then_the_table_then_the_verdict(zbo: Zbo, found:
     assert ended.err == ""
     order = [
         "At the campaign's size the score's standard deviation over 3 training seeds is",
-        "trainings on all data 12/12",
+        "trainings at full size 12/12",
         "\nbest found ",
         "\nconstant 3 ",
-        "Over 3 seeds on all data, the found schedule beats",
+        "Over 3 seeds at full size, the found schedule beats",
         "The found schedule beats vanilla by",
         "3 final models of the best found schedule agree",
         "page         ",
@@ -76,13 +76,20 @@ def test_the_page_goes_where_it_is_wanted(zbo: Zbo, found: Path) -> None:
     assert not found.with_name("duel.compare.html").exists()
 
 
+@pytest.mark.parametrize("part", [["--small"], ["--schedules", "best,constant 1"]])
+def test_the_page_of_a_part_has_a_name_of_its_own(zbo: Zbo, found: Path, part: list[str]) -> None:
+    assert zbo("compare", found, "--seeds", 2, *part, *BARE).code == DONE
+    assert found.with_name("duel.compare-part.html").exists()
+    assert not found.with_name("duel.compare.html").exists()
+
+
 def test_as_json_it_says_the_same_and_nothing_else(zbo: Zbo, found: Path) -> None:
     ended = zbo("compare", found, "--seeds", 2, "--json", "--schedules", "best,constant 3", *BARE)
     said = json.loads(ended.out)
     assert said["arms"] == ["best found", "constant 3"]
     assert [each["arm"] for each in said["differences"]] == ["constant 3"]
     assert said["differences"][0]["mean"] == pytest.approx(-0.25, abs=0.05)
-    assert len(said["rounds"]["on all data"]["score"][0]) == 2
+    assert len(said["rounds"]["at full size"]["score"][0]) == 2
     assert said["rounds"]["at the campaign's size"]["spread"]["seeds"] == 2
 
 
@@ -93,7 +100,7 @@ def test_what_failed_is_null_in_json(zbo: Zbo, found: Path, monkeypatch: pytest.
         arena.Trainer, "rivals", lambda self, found: rivals(self, found) | {"steep": (self, arena.level(99.0))}
     )
     said = json.loads(zbo("compare", found, "--seeds", 2, "--json", *BARE).out)
-    assert said["rounds"]["on all data"]["score"][4] == [None, None]
+    assert said["rounds"]["at full size"]["score"][4] == [None, None]
     assert said["differences"][3]["low"] is None
     assert len(said["failures"]) == 4
 

@@ -42,7 +42,7 @@ def drawn(compared: Compared) -> str:
 
 def test_the_page_says_what_came_out_and_shows_it(compared: Compare, found: Path) -> None:
     text = write(found, compared(), found.with_name("duel.compare.html")).read_text()
-    assert "Over 4 seeds on all data, the found schedule beats vanilla, constant 1 and constant 3." in text
+    assert "Over 4 seeds at full size, the found schedule beats vanilla, constant 1 and constant 3." in text
     assert figures(text) == ["seeds", "differences", "schedules", "manifolds", "agreement"]
     assert text.index("about-spread") < text.index("about-outcome")
     assert "4 final models of the best found schedule agree" in text
@@ -89,7 +89,7 @@ def test_a_figure_shows_every_arm_where_it_is(compared: Compare, found: Path) ->
     dots = [line for line in apart.axes[0].lines if line.get_marker() == "o"]
     assert [float(dot.get_xdata()[0]) for dot in dots] == [difference.mean for difference in seen.differences]
     assert each is not None
-    assert [axes.get_title(loc="left") for axes in each.axes] == ["at the campaign's size", "on all data"]
+    assert [axes.get_title(loc="left") for axes in each.axes] == ["at the campaign's size", "at full size"]
     assert curves is not None
     assert [line.get_ydata()[0] for line in curves.axes[0].lines] == [2.5, 1.0, 1.0, 3.0]
 
@@ -160,6 +160,18 @@ def test_the_report_shows_the_comparison_that_lies_beside(compared: Compare, fou
     assert "Against what is used" in text
     assert "the found schedule beats" in text
     assert {"schedules", "manifolds"} <= set(figures(text))
+
+
+def test_the_report_shows_a_part_only_while_there_is_no_whole(compared: Compare, found: Path) -> None:
+    compared(seeds=2, small=True)
+    shown, _ = gathering.beside(Record.read(found))
+    assert shown is not None
+    assert shown.comparison.last.size == "campaign"
+    compared(seeds=2)
+    compared(seeds=2, small=True)
+    shown, _ = gathering.beside(Record.read(found))
+    assert shown is not None
+    assert shown.comparison.last.size == "final"
 
 
 def test_another_campaigns_comparison_is_left_out_and_said_so(compared: Compare, found: Path) -> None:

@@ -43,7 +43,7 @@ def test_a_winner_wins_by_what_it_is_better(compared: Compare) -> None:
     seen = compared()
     assert seen.arms == ("best found", "vanilla", "constant 1", "constant 3")
     assert [each.mean for each in seen.differences] == pytest.approx([-3.25, -2.25, -0.25], abs=0.03)
-    assert verdict(seen) == ("Over 4 seeds on all data, the found schedule beats vanilla, constant 1 and constant 3.")
+    assert verdict(seen) == ("Over 4 seeds at full size, the found schedule beats vanilla, constant 1 and constant 3.")
     assert "beats constant 1 by 2.2" in details(seen)[1]
     assert [each.size for each in seen.rounds] == ["campaign", "final"]
     assert seen.last.terms["level"][:, 0].tolist() == [2.5, 1.0, 1.0, 3.0]
@@ -65,8 +65,8 @@ def test_what_cannot_be_told_apart_is_not_told_apart(compared: Compare) -> None:
 
 def test_noise_that_drowns_the_schedules_is_said_first_and_nothing_else_is_claimed(compared: Compare) -> None:
     seen = compared(shift=0.0, noise=50.0, seeds=8)
-    assert verdict(seen).startswith("The comparison means nothing: on all data the training seed alone")
-    assert all("vanilla" in each for each in details(seen)), "another model is not another schedule"
+    assert verdict(seen).startswith("The comparison means nothing: at full size the training seed alone")
+    assert details(seen) == [], "nobody is better or worse, nor is another model"
     assert all(spread_words(each).endswith("a comparison means nothing.") for each in seen.rounds)
 
 
@@ -75,8 +75,24 @@ def test_another_model_does_not_pass_for_a_range_over_schedules(compared: Compar
     assert seen.last.alike.tolist() == [True, False, True, True]
     assert seen.last.spread.range < 3
     assert verdict(seen).startswith("The comparison means nothing")
-    (only,) = details(seen)
-    assert only.startswith("The found schedule beats vanilla by 1002")
+    assert details(seen) == []
+
+
+def test_the_range_is_over_the_same_schedules_whichever_are_chosen(compared: Compare) -> None:
+    seen = compared(shift=5.0, noise=0.0, handicap=1000.0, schedules=("best", "vanilla"))
+    assert seen.last.alike.tolist() == [True, False]
+    assert verdict(seen).startswith("The comparison means nothing: no other schedule was trained under")
+    assert details(seen) == []
+    assert all(spread_words(each).endswith("a comparison means nothing.") for each in seen.rounds)
+
+
+def test_where_every_rival_has_settings_of_its_own_all_count() -> None:
+    class Apart(arena.Trainer):
+        def rivals(self, found: Trajectory) -> Mapping[str, tuple[Executor, Trajectory]]:
+            return {"vanilla": (replace(self, vanilla=True), found)}
+
+    assert [arm.alike for arm in arms_of(Apart(), level(1.0), {})] == [True, True]
+    assert [arm.alike for arm in arms_of(Apart(), level(1.0), {"other": level(2.0)})] == [True, False, True]
 
 
 def test_the_spread_comes_before_the_full_data(compared: Compare) -> None:
@@ -100,6 +116,17 @@ def test_small_stays_at_the_campaigns_size(compared: Compare) -> None:
     assert "at the campaign's size" in verdict(seen)
 
 
+@pytest.mark.parametrize("part", [{"small": True}, {"schedules": ("best", "constant 1")}])
+def test_a_part_leaves_the_whole_as_it_was(compared: Compare, found: Path, part: dict[str, object]) -> None:
+    whole = compared(seeds=3)
+    compared(seeds=2, **part)
+    kept, kept_part = read(found), read(found, partial=True)
+    assert kept is not None
+    assert (kept.seeds, kept.arms) == (whole.seeds, whole.arms)
+    assert kept_part is not None
+    assert len(kept_part.seeds) == 2
+
+
 def test_an_executor_that_takes_batches_gets_them_and_comes_to_the_same(compared: Compare) -> None:
     one, many = compared(seeds=3), compared(seeds=3, trainer="Trainers")
     assert np.array_equal(one.last.values, many.last.values)
@@ -109,7 +136,7 @@ def test_a_failing_arm_is_shown_and_the_others_go_on(compared: Compare) -> None:
     seen = compared(cliff=2.7, seeds=3)
     assert np.isnan(seen.last.values[3]).all()
     assert np.isfinite(seen.last.values[:3]).all()
-    assert list(failures(seen))[-1] == (f"constant 3, seed {seen.seeds[2]}, on all data: diverged at level 3")
+    assert list(failures(seen))[-1] == (f"constant 3, seed {seen.seeds[2]}, at full size: diverged at level 3")
     assert len(list(failures(seen))) == 6
     assert verdict(seen).endswith(
         "beats vanilla and constant 1; too few trainings under constant 3 have a score to tell."

@@ -37,9 +37,15 @@ def compare(
     schedules: Annotated[
         str, typer.Option("--schedules", metavar="NAMES", help="Only these, as best,NAME,... [default: all]")
     ] = "",
-    small: Annotated[bool, typer.Option("--small", help="Stay at the campaign's size, not on all data.")] = False,
+    small: Annotated[bool, typer.Option("--small", help="Stay at the campaign's size.")] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="[default: <history>.compare.html]", show_default=False)
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="[default: <history>.compare.html; of a part: .compare-part.html]",
+            show_default=False,
+        ),
     ] = None,
     without_prefect: Annotated[
         bool, typer.Option("--without-prefect", help="Run the same bare: quicker to start, not seen in Prefect.")
@@ -47,11 +53,12 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="The result as JSON, for scripts.")] = False,
     allow_code: CodeOption = False,
 ) -> None:
-    """Train what was found, and what people use, on all data.
+    """Train what was found, and what people use, at full size.
 
     Every schedule is trained with the same seeds. The spread over seeds comes first: where it exceeds the range over
     schedules, the comparison means nothing. What is trained is kept in <history>.final: stop the command at any
     moment, run it again and it goes on; more seeds train only the new ones.
+    What is compared with --small or --schedules is a part, and leaves a whole comparison and its page as they are.
 
     \b
     zbo compare histories/jrvae-digits                        vanilla VAE, constants, cooldown, best found
@@ -79,7 +86,7 @@ def compare(
         again += ["--without-prefect"] * without_prefect + ["--allow-code"] * allow_code
         typer.echo(f"zbo: interrupted; what was trained is kept. To go on: {shlex.join(again)}", err=True)
         raise typer.Exit(130) from interrupt
-    page = write(history, comparison, out or history.with_name(f"{history.name}.compare.html"))
+    page = write(history, comparison, out or history.with_name(f"{history.name}.compare{'-part' * wish.partial}.html"))
     if as_json:
         typer.echo(json.dumps(_document(comparison), indent=2, ensure_ascii=False))
         return
@@ -98,7 +105,7 @@ def _compared(contest: Contest, wish: Wish, console: Console, *, bare: bool, all
         if bare:
             return comparison.compare(contest, audience)
         _through_prefect(contest.record.path, wish, audience, console, allow_code=allow_code)
-    done = comparison.read(contest.record.path)
+    done = comparison.read(contest.record.path, partial=wish.partial)
     if done is None:
         raise ExecutionError(
             f"{comparison.folder_of(contest.record.path)} keeps no comparison; wanted room to write it"

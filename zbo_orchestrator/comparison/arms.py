@@ -21,12 +21,14 @@ class Arm:
     """One schedule under comparison, and what runs it.
 
     variant   names the executor where it is not the campaign's own; empty where it is
+    alike     counts for the range over schedules: trained under the best found's settings, or all arms have others
     """
 
     name: str
     executor: Executor
     trajectory: Trajectory
     variant: str = ""
+    alike: bool = True
 
 
 def comparable(campaign: Campaign) -> Comparable:
@@ -43,7 +45,7 @@ def comparable(campaign: Campaign) -> Comparable:
 
 
 def full_size(executor: Comparable) -> Comparable:
-    """The executor on all its data."""
+    """The executor at full size."""
     final = executor.final()
     if not isinstance(final, Comparable):
         raise ConfigurationError(f"final() gave {type(final).__name__}; wanted an executor with final() and rivals()")
@@ -93,7 +95,10 @@ def arms_of(executor: Comparable, found: Trajectory, others: Mapping[str, Trajec
                 f"wanted the found trajectory's, {found.values.shape} and {_listed(found.channels)}"
             )
         arms.append(Arm(name, runs, trajectory, variant="" if runs is executor else name))
-    return (*arms, *(Arm(name, executor, trajectory) for name, trajectory in others.items()))
+    arms += [Arm(name, executor, trajectory) for name, trajectory in others.items()]
+    if all(arm.variant for arm in arms[1:]):
+        return tuple(arms)
+    return tuple(replace(arm, alike=not arm.variant) for arm in arms)
 
 
 def chosen(arms: Sequence[Arm], names: Sequence[str]) -> tuple[Arm, ...]:

@@ -1,4 +1,4 @@
-"""A comparison from beginning to end: the spread over seeds first, then every arm on all data."""
+"""A comparison from beginning to end: the spread over seeds first, then every arm at full size."""
 
 from __future__ import annotations
 
@@ -71,13 +71,19 @@ class Wish:
         if self.seeds < 2:
             raise ConfigurationError(f"seeds {self.seeds}: wanted at least 2, for there to be a spread")
 
+    @property
+    def partial(self) -> bool:
+        """Not all that there is to compare: kept under a name of its own, beside a whole comparison."""
+        return self.small or bool(self.schedules)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contest:
     """All that a comparison is before its first training.
 
-    best   the trial whose trajectory is the best found
-    arms   by size: the campaign's, then all data unless that is left out; the best found first
+    best     the trial whose trajectory is the best found
+    arms     by size: the campaign's, then the full one unless that is left out; the best found first
+    partial  of chosen schedules, or at the campaign's size alone
     """
 
     campaign: Campaign
@@ -85,6 +91,7 @@ class Contest:
     best: Trial
     seeds: tuple[int, ...]
     arms: Mapping[Size, tuple[Arm, ...]]
+    partial: bool = False
 
 
 def prepare(campaign: Campaign, history: Path, wish: Wish) -> Contest:
@@ -104,7 +111,7 @@ def prepare(campaign: Campaign, history: Path, wish: Wish) -> Contest:
         executors["final"] = full_size(executor)
     arms = {size: chosen(arms_of(each, best.trajectory, others), wish.schedules) for size, each in executors.items()}
     refuse_unlike(*arms.values())
-    return Contest(campaign, record, best, seeds_of(campaign, wish.seeds), arms)
+    return Contest(campaign, record, best, seeds_of(campaign, wish.seeds), arms, wish.partial)
 
 
 def bare(executor: Executor, names: Mapping[int, str]) -> Executor:  # noqa: ARG001 (an observer would use the names)
@@ -113,7 +120,7 @@ def bare(executor: Executor, names: Mapping[int, str]) -> Executor:  # noqa: ARG
 
 
 def compare(contest: Contest, audience: Audience, *, dressed: Dressed = bare) -> Comparison:
-    """Train every arm with every seed, at the campaign's size and then on all data, and keep all of it.
+    """Train every arm with every seed, at the campaign's size and then at full size, and keep all of it.
 
     What is kept is not trained again: interrupted, the next call goes on, and more seeds train only the new ones.
     """
@@ -133,7 +140,7 @@ def compare(contest: Contest, audience: Audience, *, dressed: Dressed = bare) ->
             seeds=contest.seeds,
             rounds=tuple(rounds),
         )
-        write(comparison, folder)
+        write(comparison, folder, partial=contest.partial)
     return comparison
 
 
@@ -186,7 +193,7 @@ def _judged(campaign: Campaign, trajectory: Trajectory, result: Measurement | Ex
 
 def _table(planned: Sequence[Sequence[Training]], outcomes: Mapping[str, Score | ExecutionError]) -> Round:
     digests = np.array([[each.digest for each in row] for row in planned])
-    alike = np.array([not row[0].arm.variant for row in planned])
+    alike = np.array([row[0].arm.alike for row in planned])
     scores = {digest: each for digest, each in outcomes.items() if isinstance(each, Score)}
     errors = {digest: str(each) for digest, each in outcomes.items() if isinstance(each, ExecutionError)}
     terms = dict.fromkeys(chain.from_iterable(score.terms for score in scores.values()))
@@ -203,5 +210,5 @@ def _table(planned: Sequence[Sequence[Training]], outcomes: Mapping[str, Score |
         },
         digests=digests,
         errors=np.array([[errors.get(digest, "") for digest in row] for row in digests]),
-        alike=alike if alike.sum() > 1 else np.ones_like(alike),
+        alike=alike,
     )

@@ -36,7 +36,7 @@ class Ensemble:
 def ensemble_of(comparison: Comparison, folder: Path) -> Ensemble | None:
     """The best found's models over the seeds; None without a posterior [image, class] from at least two of them.
 
-    On all data only: at the campaign's size each seed may have seen images of its own.
+    At full size only: at the campaign's size each seed may have seen images of its own.
     """
     if comparison.last.size != "final":
         return None

@@ -15,8 +15,8 @@ from zbo_orchestrator.history.charter import to_json
 from zbo_orchestrator.kept import fingerprint, keep, kept
 from zbo_orchestrator.model import Array, Channel, Goal, Trajectory
 
-_NAME = "comparison1"
-"""Ends in the number of the layout: one of another layout is not read."""
+_NAME, _PARTIAL = "comparison1", "part1"
+"""Both hold the number of the layout: one of another layout is not read."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +27,7 @@ class Round:
     digests  under which the measurements are kept
     errors   what went wrong, empty where nothing did
     alike    mask [arm]: trained under the best found's settings, so that only the schedule differs; all of them where
-             nothing else is compared
+             no rival has the same settings
     """
 
     size: Size
@@ -51,7 +51,7 @@ class Comparison:
     trial      the number of the best found
     arms       names, the best found first
     schedules  [arm, step, channel]
-    rounds     one at the campaign's size, then one on all data unless that was left out
+    rounds     one at the campaign's size, then one at full size unless that was left out
     """
 
     campaign: str
@@ -89,8 +89,8 @@ def identity_of(record: Record) -> str:
     return fingerprint({"identity": np.array(to_json(record.charter.identity))})
 
 
-def write(comparison: Comparison, folder: Path) -> None:
-    """Keep a comparison in place of the one before."""
+def write(comparison: Comparison, folder: Path, *, partial: bool = False) -> None:
+    """Keep a comparison in place of the one before; a partial one takes no whole one's place."""
     schedules = comparison.schedules
     arrays = {
         "campaign": np.array([comparison.campaign, comparison.identity]),
@@ -107,12 +107,12 @@ def write(comparison: Comparison, folder: Path) -> None:
         arrays |= {f"{each.size} {name}": getattr(each, name) for name in ("values", "digests", "errors", "alike")}
         arrays[f"{each.size} terms"] = np.array(list(each.terms), dtype=np.str_)
         arrays |= {f"{each.size} term {name}": values for name, values in each.terms.items()}
-    keep(_NAME, arrays, folder)
+    keep(_PARTIAL if partial else _NAME, arrays, folder)
 
 
-def read(history: Path) -> Comparison | None:
-    """The newest comparison beside a history, None where there is none."""
-    arrays = kept(_NAME, folder_of(history))
+def read(history: Path, *, partial: bool = False) -> Comparison | None:
+    """The newest whole (or partial) comparison beside a history, None where there is none."""
+    arrays = kept(_PARTIAL if partial else _NAME, folder_of(history))
     if arrays is None:
         return None
     campaign, identity = map(str, arrays["campaign"])

@@ -27,7 +27,7 @@ from zbo_orchestrator.model import (
 from zbo_orchestrator.workers import Inline, Progress
 
 Size = Literal["campaign", "final"]
-"""As large as a trial of the campaign, or on all data."""
+"""As large as a trial of the campaign, or at full size."""
 
 Dressed = Callable[[Executor, Mapping[int, str]], Executor]
 """Wraps an executor for an observer, who is told the name of every job by its number."""

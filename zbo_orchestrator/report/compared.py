@@ -34,7 +34,7 @@ class Compared:
 
 def beside(record: Record) -> tuple[Compared | None, str]:
     """The comparison kept beside a history, and a remark: how to get one, or why one is left out or out of date."""
-    comparison, command = read(record.path), f"zbo compare {record.path}"
+    comparison, command = read(record.path) or read(record.path, partial=True), f"zbo compare {record.path}"
     if comparison is None:
         advice = f"What was found has not been set against what is used: {command} trains both."
         return None, advice if _is_comparable(record.charter.campaign) else ""

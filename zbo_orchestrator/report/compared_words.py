@@ -15,10 +15,13 @@ from zbo_orchestrator.comparison.trainings import Size
 from zbo_orchestrator.model import Array, Goal
 from zbo_orchestrator.report.wording import NONE, counted, give_or_take, number, share
 
-AT: Final[dict[Size, str]] = {"campaign": "at the campaign's size", "final": "on all data"}
+AT: Final[dict[Size, str]] = {"campaign": "at the campaign's size", "final": "at full size"}
 """Where a round was run."""
 UNLIKELY: Final = 0.05
 """A probability below which equal schedules are not believed in."""
+
+
+_ALONE: Final = "no other schedule was trained under the best found's settings, so there is no range over schedules"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ def verdict(comparison: Comparison) -> str:
     """The answer in a sentence or two."""
     spread = comparison.last.spread
     where = AT[comparison.last.size]
+    if comparison.last.alike.sum() < 2:
+        return f"The comparison means nothing: {_ALONE}."
     if np.isnan(spread.deviation) or np.isnan(spread.range):
         return f"The comparison means nothing: too few trainings {where} have a score."
     if spread.drowned:
@@ -56,10 +61,10 @@ def _standings(comparison: Comparison) -> str:
 
 
 def details(comparison: Comparison) -> list[str]:
-    """A sentence for every arm but the best found; where schedules mean nothing only for those under other settings."""
-    last = comparison.last
-    said = [difference_words(each, comparison.goal) for each in comparison.differences]
-    return [each for each, alike in zip(said, last.alike[1:], strict=True) if not (alike and last.spread.drowned)]
+    """A sentence for every arm but the best found; none where the comparison means nothing."""
+    if comparison.last.spread.drowned:
+        return []
+    return [difference_words(each, comparison.goal) for each in comparison.differences]
 
 
 def difference_words(apart: Difference, goal: Goal) -> str:
@@ -78,7 +83,9 @@ def difference_words(apart: Difference, goal: Goal) -> str:
 
 def spread_words(done: Round) -> str:
     """How much the seed alone moves the score, beside what the schedules do."""
-    spread, where = done.spread, AT[done.size].capitalize().replace("Campaign", "campaign")
+    spread, where = done.spread, AT[done.size].capitalize()
+    if done.alike.sum() < 2:
+        return f"{where} {_ALONE}: a comparison means nothing."
     if np.isnan(spread.deviation) or np.isnan(spread.range):
         return f"{where} too few trainings have a score for a spread: a comparison means nothing."
     said = (
