@@ -89,6 +89,8 @@ def test_as_json_it_says_the_same_and_nothing_else(zbo: Zbo, found: Path) -> Non
     assert said["arms"] == ["best found", "constant 3"]
     assert [each["arm"] for each in said["differences"]] == ["constant 3"]
     assert said["differences"][0]["mean"] == pytest.approx(-0.25, abs=0.05)
+    (level,) = said["term_differences"]["level"]
+    assert (level["arm"], level["mean"], level["low"], level["high"]) == ("constant 3", 0.5, 0.5, 0.5)
     assert len(said["rounds"]["at full size"]["score"][0]) == 2
     assert said["rounds"]["at the campaign's size"]["spread"]["seeds"] == 2
 

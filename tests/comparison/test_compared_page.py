@@ -25,6 +25,7 @@ from zbo_orchestrator.report.compared import Compared, gathered, traversal
 from zbo_orchestrator.report.compared_figures import difference_figure, schedules_figure, seeds_figure
 from zbo_orchestrator.report.compared_page import page, write
 from zbo_orchestrator.report.compared_pictures import disputed, disputed_figure, manifolds_figure, mosaic
+from zbo_orchestrator.report.compared_words import table
 from zbo_orchestrator.report.rendering import drawing
 
 Compare = Callable[..., Comparison]
@@ -92,6 +93,24 @@ def test_a_figure_shows_every_arm_where_it_is(compared: Compare, found: Path) ->
     assert [axes.get_title(loc="left") for axes in each.axes] == ["at the campaign's size", "at full size"]
     assert curves is not None
     assert [line.get_ydata()[0] for line in curves.axes[0].lines] == [2.5, 1.0, 1.0, 3.0]
+
+
+def test_terms_have_paired_differences_and_panels_of_their_own(compared: Compare) -> None:
+    seen = compared(seeds=3)
+    right = np.array([[0.9, 0.8, 0.7], [0.5, 0.4, 0.3], [0.9, 0.7, 0.8], [np.nan, 0.8, np.nan]])
+    seen = replace(seen, rounds=tuple(replace(each, terms={"accuracy": right}) for each in seen.rounds))
+    assert [row[2] for row in table(seen).rows] == [
+        "0.80 ± 0.10",
+        "0.40 ± 0.10 Δ −0.4 (−0.4 to −0.4)",
+        "0.80 ± 0.10 Δ 0 (−0.248 to 0.248)",
+        "0.8 Δ 0",
+    ]
+    with drawing():
+        figure = seeds_figure(seen)
+    assert figure is not None
+    assert [axes.get_ylabel() for axes in figure.axes] == ["score", "score", "accuracy", "accuracy"]
+    shown = [np.asarray(line.get_ydata()) for line in figure.axes[3].lines[:3]]
+    assert np.array_equal(np.stack(shown, axis=1), right, equal_nan=True)
 
 
 def test_schedules_of_one_step_are_not_drawn(compared: Compare) -> None:

@@ -173,6 +173,9 @@ def _document(comparison: Comparison) -> dict[str, Any]:
         "seeds": comparison.seeds,
         "verdict": verdict(comparison),
         "differences": [_plain(asdict(each)) for each in comparison.differences],
+        "term_differences": {
+            name: [_plain(asdict(each)) for each in apart] for name, apart in comparison.term_differences.items()
+        },
         "failures": list(failures(comparison)),
         "rounds": {
             AT[each.size]: {

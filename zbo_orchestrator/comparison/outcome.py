@@ -72,6 +72,11 @@ class Comparison:
     def differences(self) -> list[Difference]:
         return differences(self.arms, self.last.values)
 
+    @property
+    def term_differences(self) -> dict[str, list[Difference]]:
+        """The same of every term of the score."""
+        return {name: differences(self.arms, values) for name, values in self.last.terms.items()}
+
     def median_seed(self, arm: int) -> int | None:
         """The index of the seed with the median score under an arm (of two in the middle the worse); None without."""
         values = self.last.values[arm]

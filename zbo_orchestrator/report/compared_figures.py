@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from zbo_orchestrator.comparison import Comparison, Round
+from zbo_orchestrator.comparison import Comparison
 from zbo_orchestrator.comparison.ensemble import Ensemble
+from zbo_orchestrator.model import Array
 from zbo_orchestrator.report import palette
 from zbo_orchestrator.report.compared_words import AT
 from zbo_orchestrator.report.wording import axis
@@ -19,6 +20,8 @@ _OTHERS: Final = (0, 2, 3, 4, 5, 6, 7)
 """Series of the arms beside the best found, whose own colour is close to the one left out."""
 _DASHES: Final = ("-", "-", (0, (6, 3)), (0, (2, 2)), (0, (6, 2, 1, 2)))
 """Later arms are drawn over earlier ones: where two lie on each other both show."""
+_TERMS: Final = ("accuracy", "adjusted_rand")
+"""Terms that are drawn beside the score, where they are known."""
 LETTER = 0.085
 """Inches that a letter of a label takes."""
 
@@ -54,7 +57,7 @@ def difference_figure(comparison: Comparison) -> Figure | None:
 
 
 def seeds_figure(comparison: Comparison) -> Figure | None:
-    """Every score, an arm a column, scores of one seed joined; a panel a size. None where nothing was scored."""
+    """Every score, and below it every drawn term: an arm a column, a seed a line, a size a column of panels; or None."""
     rounds = [each for each in comparison.rounds if np.isfinite(each.values).any()]
     if not rounds:
         return None
@@ -62,18 +65,25 @@ def seeds_figure(comparison: Comparison) -> Figure | None:
     labels = {"rotation": 35, "ha": "right"} if tilted else {}
     down = 0.2 + 0.5 * LETTER * max(map(len, comparison.arms)) if tilted else 0.35
     width = min(11.0, 0.9 + len(rounds) * max(3.3, 0.8 * len(comparison.arms)))
-    figure, (cells,) = palette.sheet(width, 3.0 + down, 1, len(rounds), palette.Margins(bottom=down))
-    for cell, each in zip(cells, rounds, strict=True):
-        _seeds(palette.dress(cell, AT[each.size], y="score"), each)
-        cell.set_xticks(range(len(comparison.arms)), comparison.arms, **labels)
-        cell.tick_params(axis="x", labelcolor=palette.INK, length=0)
+    terms = [name for name in _TERMS if any(np.isfinite(each.terms.get(name, np.nan)).any() for each in rounds)]
+    room = palette.Margins(bottom=down, down=0.2)
+    figure, cells = palette.sheet(width, 3.0 + 1.7 * len(terms) + down, 1 + len(terms), len(rounds), room, sharex="col")
+    for column, each in zip(cells.T, rounds, strict=True):
+        _seeds(palette.dress(column[0], AT[each.size], y="score"), each.values)
+        for cell, name in zip(column[1:], terms, strict=True):
+            unknown = np.full_like(each.values, np.nan)
+            _seeds(palette.dress(cell, y=name.replace("_", " ")), each.terms.get(name, unknown))
+        column[-1].set_xticks(range(len(comparison.arms)), comparison.arms, **labels)
+        for cell in column:
+            cell.tick_params(axis="x", labelcolor=palette.INK, length=0)
     return figure
 
 
-def _seeds(axes: Axes, done: Round) -> None:
-    arms, seeds = done.values.shape
-    axes.plot(range(arms), done.values, color=palette.MUTED, lw=0.6, alpha=0.45)
-    for arm, values in enumerate(done.values):
+def _seeds(axes: Axes, scores: Array) -> None:
+    """Of scores[arm, seed]."""
+    arms, seeds = scores.shape
+    axes.plot(range(arms), scores, color=palette.MUTED, lw=0.6, alpha=0.45)
+    for arm, values in enumerate(scores):
         axes.scatter(np.full(seeds, arm), values, s=palette.dot(20, arms * seeds), color=colour(arm), lw=0, zorder=3)
         if np.isfinite(values).any():
             axes.plot([arm - 0.26, arm + 0.26], [np.nanmean(values)] * 2, color=colour(arm), lw=2.4, zorder=4)

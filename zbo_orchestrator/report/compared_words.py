@@ -133,14 +133,19 @@ def failures(comparison: Comparison) -> Iterator[str]:
 
 
 def table(comparison: Comparison) -> Table:
-    """Mean ± standard deviation of score and terms, and the paired difference to the best found."""
-    last = comparison.last
-    apart = ["", *(_interval(each) for each in comparison.differences)]
-    columns = [last.values, *last.terms.values()]
-    rows = tuple(
-        (arm, *(_mean(values[index]) for values in columns), apart[index]) for index, arm in enumerate(comparison.arms)
-    )
-    return Table(("schedule", "score", *last.terms, "minus best found (95 % interval)"), rows)
+    """Mean ± standard deviation of score and terms, each with its paired difference to the best found (Δ)."""
+    last, apart = comparison.last, comparison.term_differences
+    scores = _beside(last.values, comparison.differences)
+    terms = [_beside(values, apart[name]) for name, values in last.terms.items()]
+    rows = zip(comparison.arms, scores, *terms, strict=True)
+    return Table(("schedule", "score (Δ: minus best found, 95 % interval)", *last.terms), tuple(rows))
+
+
+def _beside(values: Array, apart: list[Difference]) -> list[str]:
+    """A cell an arm for values[arm, seed]."""
+    means = [_mean(each) for each in values]
+    known = zip(means[1:], apart, strict=True)
+    return [means[0], *(f"{mean} Δ {_interval(each)}" if each.seeds else mean for mean, each in known)]
 
 
 def _mean(values: Array) -> str:
