@@ -24,13 +24,11 @@ class Ensemble:
     models     how many
     agreement  share of them that vote for an image's most frequent class, [image]
     accuracy   of the majority vote against the labels; NaN where no label is known
-    images     [image, y, x] where they were measured
     """
 
     models: int
     agreement: Array
     accuracy: float = nan
-    images: Array | None = None
 
 
 def ensemble_of(comparison: Comparison, folder: Path) -> Ensemble | None:
@@ -57,12 +55,11 @@ def _of_the_same_images(models: Sequence[Measurement]) -> bool:
 def _together(models: Sequence[Measurement]) -> Ensemble:
     assignments = np.stack([each.arrays["posterior"].argmax(axis=1) for each in models])
     arrays = models[0].arrays
-    images, labels = arrays.get("images"), arrays.get("labels")
+    labels = arrays.get("labels")
     return Ensemble(
         models=len(models),
         agreement=agreement(assignments),
         accuracy=nan if labels is None else _accuracy(majority(assignments), labels),
-        images=images if images is not None and images.ndim == 3 and len(images) == assignments.shape[1] else None,
     )
 
 

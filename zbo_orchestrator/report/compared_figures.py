@@ -57,7 +57,7 @@ def difference_figure(comparison: Comparison) -> Figure | None:
 
 
 def seeds_figure(comparison: Comparison) -> Figure | None:
-    """Every score, and below it every drawn term: an arm a column, a seed a line, a size a column of panels; or None."""
+    """Every score, below it every drawn term: an arm a column, a seed a line, a size a column of panels; or None."""
     rounds = [each for each in comparison.rounds if np.isfinite(each.values).any()]
     if not rounds:
         return None

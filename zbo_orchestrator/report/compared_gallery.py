@@ -14,7 +14,7 @@ from zbo_orchestrator.report.compared_figures import (
     schedules_figure,
     seeds_figure,
 )
-from zbo_orchestrator.report.compared_pictures import disputed, disputed_figure, manifolds_figure, manifolds_words
+from zbo_orchestrator.report.compared_pictures import manifolds_figure, manifolds_words
 from zbo_orchestrator.report.compared_words import details, ensemble_words, verdict
 from zbo_orchestrator.report.gallery import Exhibit
 
@@ -76,14 +76,6 @@ def _votes(ensemble: Ensemble) -> Iterator[Exhibit]:
         title="Agreement",
         caption="",
         alt=ensemble_words(ensemble),
-    )
-    yield from _shown(
-        disputed_figure(ensemble),
-        name="disputed",
-        section="ensemble",
-        title="Least agreed",
-        caption="By their index.",
-        alt=f"The images {', '.join(map(str, disputed(ensemble)))}.",
     )
 
 

@@ -22,7 +22,7 @@ from zbo_orchestrator.report.compared_words import (
 )
 from zbo_orchestrator.report.rendering import drawing, svg
 from zbo_orchestrator.report.summary import Tile
-from zbo_orchestrator.report.wording import counted, number
+from zbo_orchestrator.report.wording import counted, number, share
 
 
 def write(history: Path, comparison: Comparison, place: Path) -> Path:
@@ -60,7 +60,7 @@ def page(compared: Compared, folder: str) -> str:
         table=table(comparison),
         failures=list(failures(comparison)),
         ensemble="" if ensemble is None else ensemble_words(ensemble),
-        disputed=[] if ensemble is None else disputed(ensemble).tolist(),
+        disputed=[] if ensemble is None else [(n, share(float(ensemble.agreement[n]))) for n in disputed(ensemble)],
         shown=[(each, svg(each.figure, each.name, each.alt)) for each in exhibits(compared)],
     )
 

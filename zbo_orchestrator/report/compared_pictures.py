@@ -57,23 +57,6 @@ def manifolds_words(compared: Compared) -> str:
     )
 
 
-def disputed_figure(ensemble: Ensemble) -> Figure | None:
-    """The images that the models agree on least; None where none were measured, or all are agreed on."""
-    least = disputed(ensemble)
-    if ensemble.images is None or not len(least):
-        return None
-    room = palette.Margins(left=0.1, right=0.1, top=0.3, bottom=0.05, across=0.12, down=0.3)
-    columns = min(6, len(least))
-    rows = -(-len(least) // columns)
-    figure, cells = palette.sheet(1.15 * columns + 0.2, 1.35 * rows + 0.1, rows, columns, room)
-    scale = _scale([ensemble.images[least]])
-    for cell in cells.ravel()[len(least) :]:
-        cell.set_visible(False)
-    for cell, index in zip(cells.ravel(), least, strict=False):
-        _picture(cell, ensemble.images[index], str(index), scale)
-    return figure
-
-
 def disputed(ensemble: Ensemble) -> Array:
     """Indices of the images with the least agreement, the least first; none that all models agree on."""
     order = np.argsort(ensemble.agreement, kind="stable")[:DISPUTED]
