@@ -18,7 +18,7 @@ from zbo_orchestrator.campaign import rebuild
 from zbo_orchestrator.comparison import Audience, Comparison, Round, Training, Wish, compare, prepare
 from zbo_orchestrator.history import Record
 from zbo_orchestrator.model import ExecutionError, Score
-from zbo_orchestrator.report.compared_words import details, failures, spread_words, table, verdict
+from zbo_orchestrator.report.compared_words import details, failures, notes, spread_words, table, verdict
 
 AUDIENCE: ContextVar[Audience] = ContextVar("AUDIENCE", default=Audience())  # noqa: B039 (an Audience holds no state)
 """Who watches besides Prefect: a terminal, say. Too alive to be a flow's parameter."""
@@ -82,6 +82,7 @@ def _markdown(comparison: Comparison) -> str:
     lines += [f"- {spread_words(each)}" for each in comparison.rounds]
     lines += ["", *(_row(cells) for cells in (shown.headings, ["---"] * len(shown.headings), *shown.rows)), ""]
     lines += [f"- {sentence}" for sentence in details(comparison)]
+    lines += [f"- {note}" for note in notes(comparison)]
     lines += [f"- failed: {failure}" for failure in failures(comparison)]
     return "\n".join(lines)
 

@@ -80,6 +80,10 @@ class Trainer:
     images: Path | None = None
     repeatable = True
 
+    @property
+    def note(self) -> str:
+        return "its score is another quantity" if self.vanilla else ""
+
     def __post_init__(self) -> None:
         if self.images is not None and not self.images.is_file():
             raise ConfigurationError(f"images {self.images}: no such file")

@@ -15,7 +15,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from zbo_orchestrator.campaign import parts
-from zbo_orchestrator.comparison import Comparison, folder_of
+from zbo_orchestrator.comparison import Comparison, folder_of, read
 from zbo_orchestrator.comparison.ensemble import Ensemble, ensemble_of, majority
 from zbo_orchestrator.comparison.outcome import write as keep_comparison
 from zbo_orchestrator.history import Record
@@ -25,7 +25,7 @@ from zbo_orchestrator.report.compared import Compared, gathered, traversal
 from zbo_orchestrator.report.compared_figures import difference_figure, schedules_figure, seeds_figure
 from zbo_orchestrator.report.compared_page import page, write
 from zbo_orchestrator.report.compared_pictures import disputed, manifolds_figure, mosaic
-from zbo_orchestrator.report.compared_words import table
+from zbo_orchestrator.report.compared_words import notes, table
 from zbo_orchestrator.report.rendering import drawing
 
 Compare = Callable[..., Comparison]
@@ -93,6 +93,14 @@ def test_a_figure_shows_every_arm_where_it_is(compared: Compare, found: Path) ->
     assert [axes.get_title(loc="left") for axes in each.axes] == ["at the campaign's size", "at full size"]
     assert curves is not None
     assert [line.get_ydata()[0] for line in curves.axes[0].lines] == [2.5, 1.0, 1.0, 3.0]
+
+
+def test_what_has_to_be_known_of_an_arm_is_said_and_kept(compared: Compare, found: Path) -> None:
+    seen = compared(seeds=2)
+    assert notes(seen) == ["vanilla: its score is another quantity."]
+    kept = read(found)
+    assert kept is not None
+    assert "vanilla: its score is another quantity." in drawn(Compared(kept))
 
 
 def test_terms_have_paired_differences_and_panels_of_their_own(compared: Compare) -> None:

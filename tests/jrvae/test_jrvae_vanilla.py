@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from zbo_jrvae import vanilla as module
 from zbo_jrvae.executor import JrvaeExecutor
 from zbo_jrvae.vanilla import VanillaExecutor, clustered
+from zbo_orchestrator.comparison.arms import arms_of
 from zbo_orchestrator.model import Channel, ExecutionError, Measurement, Trajectory
 from zbo_orchestrator.testing import RecordedRun
 
@@ -47,6 +48,13 @@ def test_every_cluster_has_a_code_or_there_are_too_few(distinct: int, clusters: 
                 clustered(codes, clusters, seed)
         else:
             assert len(np.unique(clustered(codes, clusters, seed))) == clusters
+
+
+def test_a_comparison_tells_that_its_score_is_not_quite_the_same() -> None:
+    found = Trajectory(np.ones((1, 1)), 1.0, (Channel("beta_c"),))
+    noted = {arm.name: arm.note for arm in arms_of(SMALL, found, {}) if arm.note}
+    assert list(noted) == ["vanilla VAE"]
+    assert "not quite the same quantity" in noted["vanilla VAE"]
 
 
 @pytest.mark.parametrize("step", ["Training", "encode"])

@@ -141,7 +141,7 @@ def _through_prefect(history: Path, wish: Wish, audience: Audience, console: Con
 def _tell(comparison: Comparison, folder: Path, page: Path) -> None:
     """The table, the verdict, the ensemble, and where everything is."""
     from zbo_orchestrator.comparison.ensemble import ensemble_of
-    from zbo_orchestrator.report.compared_words import details, ensemble_words, failures, table, verdict
+    from zbo_orchestrator.report.compared_words import details, ensemble_words, failures, notes, table, verdict
 
     shown = table(comparison)
     lines = [shown.headings, *shown.rows]
@@ -157,6 +157,8 @@ def _tell(comparison: Comparison, folder: Path, page: Path) -> None:
     ensemble = ensemble_of(comparison, folder)
     for text in (verdict(comparison), *details(comparison), *([ensemble_words(ensemble)] if ensemble else [])):
         typer.echo(text)
+    for note in notes(comparison):
+        typer.echo(f"note         {note}")
     for failure in failures(comparison):
         typer.echo(f"failed       {failure}")
     typer.echo(f"page         {page}")

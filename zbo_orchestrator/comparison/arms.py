@@ -30,6 +30,11 @@ class Arm:
     variant: str = ""
     alike: bool = True
 
+    @property
+    def note(self) -> str:
+        """What a reader has to know of this arm's scores, as its executor has it; mostly nothing."""
+        return str(getattr(self.executor, "note", "")) if self.variant else ""
+
 
 def comparable(campaign: Campaign) -> Comparable:
     """The campaign's executor, without its envelope; raises `ConfigurationError` where it knows no rivals."""

@@ -138,6 +138,7 @@ def compare(contest: Contest, audience: Audience, *, dressed: Dressed = bare) ->
             arms=tuple(arm.name for arm in arms),
             schedules=_schedules(arms),
             seeds=contest.seeds,
+            notes=tuple(arm.note for arm in arms),
             rounds=tuple(rounds),
         )
         write(comparison, folder, partial=contest.partial)

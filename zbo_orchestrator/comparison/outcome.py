@@ -15,7 +15,7 @@ from zbo_orchestrator.history.charter import to_json
 from zbo_orchestrator.kept import fingerprint, keep, kept
 from zbo_orchestrator.model import Array, Channel, Goal, Trajectory
 
-_NAME, _PARTIAL = "comparison1", "part1"
+_NAME, _PARTIAL = "comparison2", "part2"
 """Both hold the number of the layout: one of another layout is not read."""
 
 
@@ -52,6 +52,7 @@ class Comparison:
     arms       names, the best found first
     schedules  [arm, step, channel]
     rounds     one at the campaign's size, then one at full size unless that was left out
+    notes      what has to be known of an arm's scores, by arm; mostly empty
     """
 
     campaign: str
@@ -62,6 +63,7 @@ class Comparison:
     schedules: Trajectory
     seeds: tuple[int, ...]
     rounds: tuple[Round, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def last(self) -> Round:
@@ -102,6 +104,7 @@ def write(comparison: Comparison, folder: Path, *, partial: bool = False) -> Non
         "maximize": np.array(comparison.goal.maximize),
         "trial": np.array(comparison.trial),
         "arms": np.array(comparison.arms),
+        "notes": np.array(comparison.notes, dtype=np.str_),
         "schedules": schedules.values,
         "dt": np.array(schedules.dt),
         "channels": np.array([[channel.name, channel.unit] for channel in schedules.channels]),
@@ -131,6 +134,7 @@ def read(history: Path, *, partial: bool = False) -> Comparison | None:
         schedules=Trajectory(arrays["schedules"], float(arrays["dt"]), channels),
         seeds=tuple(map(int, arrays["seeds"])),
         rounds=tuple(_round("final" if size == "final" else "campaign", arrays) for size in arrays["sizes"]),
+        notes=tuple(map(str, arrays["notes"])),
     )
 
 

@@ -125,6 +125,11 @@ def ensemble_words(ensemble: Ensemble) -> str:
     return said if np.isnan(ensemble.accuracy) else said + right
 
 
+def notes(comparison: Comparison) -> list[str]:
+    """What has to be known of single arms' scores."""
+    return [f"{arm}: {note}." for arm, note in zip(comparison.arms, comparison.notes, strict=False) if note]
+
+
 def failures(comparison: Comparison) -> Iterator[str]:
     """Every training without a score, and why."""
     for each in comparison.rounds:
