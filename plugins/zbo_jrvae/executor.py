@@ -202,7 +202,7 @@ class JrvaeExecutor:
     # --- comparison
 
     def final(self) -> JrvaeExecutor:
-        """The same on all images."""
+        """The same on `final_subset` images, or on all that the source gives."""
         return replace(self, subset=self.final_subset)
 
     def rivals(self, found: Trajectory) -> Mapping[str, tuple[Executor, Trajectory]]:
