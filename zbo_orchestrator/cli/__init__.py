@@ -58,7 +58,6 @@ def zbo(
       zbo run ferrosim-curl                the demo; stop it any time, run it again to go on
       zbo show histories/ferrosim-curl     what was found
       zbo report histories/ferrosim-curl   the figures, as one HTML file
-      zbo compare histories/jrvae-digits   is it better than what is used? (trainings)
       zbo simulate-instrument              an instrument to plug in, harmless
       zbo compare histories/jrvae-digits   does it beat what people use?
       zbo check my-campaign.yaml           is the file right? what may the planner ask for?
