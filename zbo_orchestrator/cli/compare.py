@@ -144,7 +144,11 @@ def _tell(comparison: Comparison, folder: Path, page: Path) -> None:
     from zbo_orchestrator.report.compared_words import details, ensemble_words, failures, notes, table, verdict
 
     shown = table(comparison)
-    lines = [shown.headings, *shown.rows]
+    lines = [shown.headings]
+    for row in shown.rows:  # the differences to the best found stand below the means
+        lines.append(tuple(cell.partition(" Δ ")[0] for cell in row))
+        if any(" Δ " in cell for cell in row):
+            lines.append(("  minus best found", *(cell.partition(" Δ ")[2] for cell in row[1:])))
     widths = [max(len(line[column]) for line in lines) for column in range(len(shown.headings))]
     typer.echo("")
     for line in lines:

@@ -143,7 +143,7 @@ def table(comparison: Comparison) -> Table:
     scores = _beside(last.values, comparison.differences)
     terms = [_beside(values, apart[name]) for name, values in last.terms.items()]
     rows = zip(comparison.arms, scores, *terms, strict=True)
-    return Table(("schedule", "score (Δ: minus best found, 95 % interval)", *last.terms), tuple(rows))
+    return Table(("schedule", "score", *last.terms), tuple(rows))
 
 
 def _beside(values: Array, apart: list[Difference]) -> list[str]:
