@@ -121,7 +121,7 @@ def test_it_is_off_unless_asked_for(tmp_path: Path) -> None:
 
 def test_a_rule_is_part_of_what_a_history_is(tmp_path: Path) -> None:
     ruled = campaign(tmp_path)
-    assert json.loads(json.dumps(ruled.document))["hopeless"] == RULE
+    assert json.loads(json.dumps(ruled.document))["hopeless"] == {**RULE, "direction": None}
     campaign(tmp_path, hopeless=None).open(tmp_path / "history").close()
     with pytest.raises(HistoryError, match="hopeless"):
         ruled.open(tmp_path / "history")
