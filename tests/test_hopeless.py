@@ -188,12 +188,21 @@ def test_a_value_without_a_curve_is_told_at_the_first_trial(tmp_path: Path) -> N
     assert len(Record.read(tmp_path / "history")) <= 2
 
 
+class DrawnAtOnce(terminal.Screen):
+    """Draws at every report, not ten times a second."""
+
+    def running(self, *report: Any) -> None:
+        super().running(*report)
+        assert self._bars is not None
+        self._bars.refresh()
+
+
 def test_the_screen_says_why_a_trial_was_stopped_and_puts_its_bar_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(terminal, "LONG", -1.0)
     console = Console(file=StringIO(), force_terminal=True, width=200)
-    with terminal.Screen(console, terminal.Best(Goal())) as screen:
+    with DrawnAtOnce(console, terminal.Best(Goal())) as screen:
         record = ran(tmp_path, watcher=screen)
         assert screen._bars is not None
         assert [task.description for task in screen._bars.tasks] == ["trials"]
