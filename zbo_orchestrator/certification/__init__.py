@@ -1,0 +1,1 @@
+"""What an executor was seen to do with faults injected, on a card."""
