@@ -52,6 +52,7 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
     workers: WorkersKind = "inline",
     overrides: list[str] | None = None,
     allow_code: bool = False,
+    live: bool = False,
 ) -> dict[str, Any]:
     """Run a campaign, or go on with it, until its planner stops.
 
@@ -59,13 +60,15 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
     history     where its record is kept; empty: histories/<name of the campaign>
     trials      the budget in all; add: more than the history holds; neither: as the campaign file says
     overrides   `dotted.key=value`, as for `zbo run --set`
+    live        arms the instrument that the campaign file names; nothing else but a simulator is driven
     """
     wanted = [*(overrides or []), *([f"width={width}"] if width else [])]
     loaded = load(campaign, wanted, allow_code=allow_code)
     path = history_path(loaded, history)
     artifacts = Artifacts(loaded.name)
     watcher = Watchers((artifacts, AUDIENCE.get()))
-    conduct(budgeted(loaded, path, trials=trials, add=add), path, watcher, workers=workers, dressed=observed)
+    wished = budgeted(loaded, path, trials=trials, add=add)
+    conduct(wished, path, watcher, workers=workers, live=live, dressed=observed)
     return artifacts.close()
 
 

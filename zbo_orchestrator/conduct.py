@@ -10,8 +10,9 @@ from typing import Literal
 
 import numpy as np
 
+from zbo_orchestrator.arming import Arming
 from zbo_orchestrator.campaign import Campaign
-from zbo_orchestrator.executors.guarded import guarded
+from zbo_orchestrator.executors.guarded import bare, guarded
 from zbo_orchestrator.executors.supervised import Supervised, drives
 from zbo_orchestrator.history import History, Record
 from zbo_orchestrator.hopeless import Peers, Rule, curve
@@ -86,17 +87,19 @@ def conduct(
     watcher: Watcher,
     *,
     workers: WorkersKind = "inline",
+    live: bool = False,
     dressed: Callable[[Campaign], Campaign] = lambda campaign: campaign,
 ) -> None:
     """Open the history at `path` and run the campaign on it until the planner stops.
 
+    live      arms the instrument that the campaign names (see `arming`)
     dressed   wraps the roles that run trials for an observer; the history is opened with the bare ones
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if campaign.hopeless is not None:  # after the watcher, which so sees what a trial is ended for
         watcher = Watchers((watcher, Hopeless(campaign.hopeless, campaign.goal)))
     with (
-        supervised(campaign, workers) as campaign,  # noqa: PLR1704 (the same campaign, as it will run)
+        supervised(campaign, workers, live=live) as campaign,  # noqa: PLR1704 (the same campaign, as it will run)
         campaign.open(path, watcher.training) as history,
         hired(campaign, workers, path, watcher.running, dressed) as (crew, watched),
         closing(watched.run(history, crew)) as trials,  # type: ignore[type-var]
@@ -107,12 +110,12 @@ def conduct(
 
 
 @contextmanager
-def supervised(campaign: Campaign, kind: WorkersKind) -> Iterator[Campaign]:
+def supervised(campaign: Campaign, kind: WorkersKind, *, live: bool = False) -> Iterator[Campaign]:
     """The campaign with its executor in a child process, guarded on both sides of its boundary.
 
     Where that is asked for, where a trial's time is limited, and always where it drives an instrument: which then is
     connected, and whose own envelope counts from the atlas on. Raises `ConfigurationError` where it is to drive two at
-    once, and `FatalError` where the instrument is taken or cannot be made safe.
+    once, or is not armed or another than was armed, and `FatalError` where it is taken or cannot be made safe.
     """
     instrument = drives(campaign.executor)
     if kind != "processes" and campaign.timeouts.trial is None and not instrument:
@@ -120,7 +123,10 @@ def supervised(campaign: Campaign, kind: WorkersKind) -> Iterator[Campaign]:
         return
     if instrument and campaign.width > 1:
         raise ConfigurationError(f"width is {campaign.width}; wanted 1: an instrument runs one trial at a time")
-    children = Supervised(campaign.executor, campaign.timeouts, f"campaign {campaign.name}")
+    arming = Arming(campaign.instrument, campaign.simulated, live) if instrument else None
+    if arming is not None:
+        arming.check(bare(campaign.executor))
+    children = Supervised(campaign.executor, campaign.timeouts, f"campaign {campaign.name}", arming)
     with closing(children):
         if instrument:
             children.start()
@@ -140,7 +146,7 @@ def hired(
     dressed: Callable[[Campaign], Campaign] = lambda campaign: campaign,
 ) -> Iterator[tuple[Workers, Campaign]]:
     """Workers for a campaign's executor."""
-    scratch = path.with_name(f"{path.name}.scratch")
+    scratch = scratch_folder(path)
     watched = dressed(campaign)
     try:
         if kind == "inline" or watched.width == 1:
@@ -169,3 +175,8 @@ def recorded(record: Record) -> int:
 def history_path(campaign: Campaign, given: str | Path = "") -> Path:
     """Where a campaign's history is kept: as given, or under its name in `histories/`."""
     return Path(given) if str(given) else Path("histories") / campaign.name
+
+
+def scratch_folder(path: Path) -> Path:
+    """Where running trials of the history at `path` keep their files, each in a folder named by its number."""
+    return path.with_name(f"{path.name}.scratch")

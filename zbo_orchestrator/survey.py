@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from zbo_orchestrator.campaign import Campaign, silent
+from zbo_orchestrator.executors.supervised import drives
 from zbo_orchestrator.history import Charter, History, Record, Scan
 from zbo_orchestrator.model import (
     Array,
@@ -47,6 +48,8 @@ def survey(
         raise ConfigurationError(
             "executor: a scan runs thousands of trials; wanted a repeatable executor (simulators only)"
         )
+    if drives(campaign.executor):
+        raise ConfigurationError("executor: a scan has no supervision; wanted one that drives no instrument")
     charter = _charter(campaign, history, report)
     decoder = campaign.recipe.restore(charter.decoder)
     scan = Scan.open(history.with_name(f"{history.name}.scan"), _identity(charter), charter.space)

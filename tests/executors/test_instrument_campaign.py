@@ -24,6 +24,7 @@ from zbo_orchestrator.model import ConfigurationError, FatalError, Status
 CAMPAIGN: dict[str, Any] = {
     "name": "bench",
     "budget": {"initial": 2, "total": 4},
+    "simulated": True,
     "decoder": {"use": "identity", "channels": [{"name": "bias", "unit": "V"}], "lower": [-9], "upper": [9]},
     "atlas": {"grid": [19]},
     "envelope": {"channels": {"bias": {"lower": -3}}},
@@ -59,7 +60,8 @@ def test_a_campaign_drives_within_its_own_and_the_instruments_limits(panel: Pane
     assert record.space.candidates[record.space.feasible].min() == -3
     assert record.space.candidates[record.space.feasible].max() == 5
     assert panel.output == 0
-    assert len(panel.pids("connect")) == 1
+    guardian, child = panel.pids("connect")
+    assert (guardian, child) == (panel.pids("safe")[0], panel.pids("drive")[0])
 
 
 def test_what_cannot_work_is_refused_before_the_instrument_moves(panel: Panel, write: Write) -> None:

@@ -55,7 +55,7 @@ def test_the_same_campaign_finds_the_same_over_the_wire(campaign_file: Write, tm
     plain = ran(file, tmp_path / "plain")
     section = {**parse(file.read_text(), file.name)["executor"]}
     simulator = start(specimen=ExecutorSpecimen(part("executors", section, seed=3), 3))
-    remote = ran(campaign_file(planner=RANDOM, executor=wired(simulator)), tmp_path / "remote")
+    remote = ran(campaign_file(planner=RANDOM, executor=wired(simulator), simulated=True), tmp_path / "remote")
     assert np.abs(remote.values - plain.values).max() < 1e-9
     assert np.array_equal(remote.z, plain.z)
     one, other = plain.trial(8), remote.trial(8)
@@ -73,7 +73,7 @@ def test_a_lost_connection_is_tried_again_and_recorded(campaign_file: Write, tmp
     over = wired(simulator) | {"timeout": 0.3}
     with Wire(simulator.address) as bench:
         bench.say('SIM:FAUL "drop",1')
-    file = campaign_file(executor=over, planner=RANDOM, retries=1, budget={"initial": 2, "total": 2})
+    file = campaign_file(executor=over, simulated=True, planner=RANDOM, retries=1, budget={"initial": 2, "total": 2})
     record = ran(file, tmp_path / "history")
     assert [len(record.trial(number).attempts) for number in range(2)] == [2, 1]
     assert "TransientError" in record.trial(0).attempts[0].error
@@ -83,7 +83,7 @@ def test_a_lost_connection_is_tried_again_and_recorded(campaign_file: Write, tmp
 def test_the_shipped_campaign_is_the_demo_but_for_its_executor() -> None:
     names = "ferrosim-curl", "ferrosim-over-scpi"
     demo, remote = (parse(shipped()[name].read_text(encoding="utf-8"), name) for name in names)
-    own = {"name", "notes", "executor", "retries"}
+    own = {"name", "notes", "executor", "retries", "simulated"}
     assert {name: value for name, value in demo.items() if name not in own} == {
         name: value for name, value in remote.items() if name not in own
     }

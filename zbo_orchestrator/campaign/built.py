@@ -49,6 +49,8 @@ class Campaign:
     identity   all that determines results, by section; files named in it stand as digests of their contents
     hopeless   which running trials to end, None: none
     batches    whether the planner waits until nothing is in flight
+    simulated  whether its instrument has to be a simulator
+    instrument the identity that its instrument has to give, None: the file names none
     document   the campaign file as plain data with every default filled in: `rebuild` makes the same campaign of it
     """
 
@@ -76,6 +78,8 @@ class Campaign:
     timeouts: Timeouts = field(default_factory=Timeouts)
     hopeless: Rule | None = None
     batches: bool = False
+    simulated: bool = False
+    instrument: str | None = None
 
     def with_budget(self, total: int) -> Campaign:
         """The same campaign with another number of trials in all, which the initial ones cannot exceed."""
@@ -175,7 +179,9 @@ class Campaign:
                 "see to the specimen and the instrument, then go on with --set interrupted=go-on"
             )
 
-    def run(self, history: History, workers: Workers) -> Iterator[Trial]:
+    def run(
+        self, history: History, workers: Workers, oversight: loop.Oversight | None = None
+    ) -> Iterator[Trial]:
         """Yield trials, each one once it is recorded, until the planner stops; a finished history yields none."""
         if history.state == "running":
             yield from loop.run(
@@ -188,4 +194,5 @@ class Campaign:
                 batches=self.batches,
                 retries=self.retries,
                 seed_of=self.seed_of,
+                oversight=oversight,
             )

@@ -140,6 +140,8 @@ def _campaign(file: CampaignFile, parts: Mapping[str, Part], built: Mapping[str,
         timeouts=file.timeouts.value(),
         hopeless=file.hopeless.rule() if file.hopeless else None,
         batches=file.batches,
+        simulated=file.simulated,
+        instrument=file.instrument,
     )
 
 
@@ -154,6 +156,10 @@ def _filled(file: CampaignFile, parts: Mapping[str, dict[str, Any]]) -> dict[str
     # What was added since histories were first founded is named only where it is used: they are still this campaign's.
     if file.hopeless is None:
         del document["hopeless"]
+    if not file.simulated:
+        del document["simulated"]
+    if file.instrument is None:
+        del document["instrument"]
     for limits in document["envelope"]["channels"].values():
         for added in ("step", "energy"):
             if limits[added] is None:

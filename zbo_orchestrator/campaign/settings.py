@@ -180,6 +180,10 @@ class CampaignFile(Section):
     """What to do with a trial whose process died and whose executor may not repeat it: record it and go on, or ask."""
     durability: Literal["process", "power"] = "process"
     """What a committed trial survives: the end of the process, or a power cut too (slower)."""
+    simulated: bool = False
+    """Whether nothing can be harmed: an instrument that does not say so itself is refused."""
+    instrument: Annotated[str, StringConstraints(min_length=1)] | None = None
+    """The identity that the instrument has to give, such as its answer to *IDN?; it is driven with `--live` only."""
     notes: dict[str, Any] = {}
     """Anything worth keeping: sample, operator, purpose."""
     timeouts: TimeoutsSection = TimeoutsSection()

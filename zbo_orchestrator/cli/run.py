@@ -39,6 +39,9 @@ def run(
     ] = False,
     draw: Annotated[bool, typer.Option("--report/--no-report", help="Write <history>.html at the end.")] = True,
     allow_code: CodeOption = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Drive the instrument that the file names under `instrument`.")
+    ] = False,
 ) -> None:
     """Run a campaign, or go on with it.
 
@@ -51,6 +54,7 @@ def run(
     zbo run ferrosim-curl --add 20                  20 more than it holds now
     zbo run my.yaml --set planner.acquisition=ei --history histories/ei --without-prefect
     zbo run my.yaml --set 'planner={use: random}' --history histories/random
+    zbo run my.yaml --live                          an instrument that is no simulator
     """
     from zbo_orchestrator.campaign import load
     from zbo_orchestrator.conduct import budgeted, history_path
@@ -63,10 +67,10 @@ def run(
         again = ["zbo", "run", campaign, "--history", str(path), "--trials", str(wanted.budget.total)]
         again += [part for setting in overrides or [] for part in ("--set", setting)]
         again += ["--width", str(width)] * bool(width) + ["--without-prefect"] * without_prefect
-        again += ["--workers", workers] * (workers != "inline") + ["--allow-code"] * allow_code
+        again += ["--workers", workers] * (workers != "inline") + ["--allow-code"] * allow_code + ["--live"] * live
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's way of saying Ctrl-C
         try:
-            _conduct(wanted, path, workers, None if without_prefect else (campaign, settings, allow_code))
+            _conduct(wanted, path, workers, None if without_prefect else (campaign, settings, allow_code), live=live)
         except KeyboardInterrupt as interrupt:
             typer.echo(f"zbo: interrupted; what was recorded is kept. To go on: {shlex.join(again)}", err=True)
             raise typer.Exit(130) from interrupt
@@ -91,6 +95,8 @@ def _conduct(
     path: Path,
     workers: Literal["inline", "threads", "processes"],
     flow: tuple[str, list[str], bool] | None,
+    *,
+    live: bool,
 ) -> None:
     """Run trials while a screen shows them; through Prefect if there is a `flow` (file, overrides, allow_code)."""
     from rich.console import Console
@@ -100,9 +106,9 @@ def _conduct(
 
     with Screen(Console(), Best(campaign.goal)) as screen:
         if flow is None:
-            conduct(campaign, path, screen, workers=workers)
+            conduct(campaign, path, screen, workers=workers, live=live)
         else:
-            _through_prefect(campaign, path, workers, flow, screen)
+            _through_prefect(campaign, path, workers, flow, screen, live=live)
 
 
 def _through_prefect(
@@ -111,6 +117,8 @@ def _through_prefect(
     workers: Literal["inline", "threads", "processes"],
     flow: tuple[str, list[str], bool],
     screen: Screen,
+    *,
+    live: bool,
 ) -> None:
     """The same, as a flow run; the decoder learns while the server starts.
 
@@ -139,6 +147,7 @@ def _through_prefect(
                 workers=workers,
                 overrides=overrides,
                 allow_code=allow_code,
+                live=live,
             )
         finally:
             drain()

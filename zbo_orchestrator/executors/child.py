@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from zbo_orchestrator.arming import Arming
 from zbo_orchestrator.executors.child_process import serve
 from zbo_orchestrator.executors.line import Line
 from zbo_orchestrator.executors.messages import (
@@ -54,10 +55,12 @@ class _Limit:
 class Child:
     """One child process; raises `EOFError` wherever it turns out to be gone."""
 
-    def __init__(self, executor: Executor, timeouts: Timeouts, permit: Permit | None) -> None:
+    def __init__(
+        self, executor: Executor, timeouts: Timeouts, permit: Permit | None, arming: Arming | None = None
+    ) -> None:
         self._timeouts, self._permit = timeouts, permit
         ours, theirs = _SPAWN.Pipe()
-        arguments = (theirs, executor, timeouts, permit)
+        arguments = (theirs, executor, timeouts, permit, arming)
         self._process = _SPAWN.Process(target=serve, args=arguments, daemon=True, name="zbo-executor")
         self._process.start()
         theirs.close()

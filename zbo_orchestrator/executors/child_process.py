@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from zbo_orchestrator.arming import Arming
 from zbo_orchestrator.executors.guarded import bare
 from zbo_orchestrator.executors.lease import Lease
 from zbo_orchestrator.executors.line import Line
@@ -38,10 +39,12 @@ from zbo_orchestrator.instrument import Abortable, Connected, Described, Descrip
 from zbo_orchestrator.model import Executor, RefusedError, Stopped, ZboError
 
 
-def serve(connection: Connection, executor: Executor, timeouts: Timeouts, permit: Permit | None) -> None:
+def serve(
+    connection: Connection, executor: Executor, timeouts: Timeouts, permit: Permit | None, arming: Arming | None
+) -> None:
     """Run orders until told to close; without a permit there is no instrument to make safe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    child = _Child(Line(connection), executor, timeouts, permit)
+    child = _Child(Line(connection), executor, timeouts, permit, arming)
     try:
         child.work()
     except EOFError:
@@ -77,8 +80,11 @@ class _ChildRun:
 
 
 class _Child:
-    def __init__(self, line: Line, executor: Executor, timeouts: Timeouts, permit: Permit | None) -> None:
-        self._line, self._executor, self._timeouts, self._permit = line, executor, timeouts, permit
+    def __init__(
+        self, line: Line, executor: Executor, timeouts: Timeouts, permit: Permit | None, arming: Arming | None
+    ) -> None:
+        self._line, self._executor, self._timeouts = line, executor, timeouts
+        self._permit, self._arming = permit, arming
         self._device = bare(executor)
         self._orders: queue.SimpleQueue[Order | Close] = queue.SimpleQueue()
         self._run: _ChildRun | None = None
@@ -116,9 +122,12 @@ class _Child:
                 device.fence(self._permit.number)
         if isinstance(device, Connected):
             device.connect()
+        description = device.describe() if isinstance(device, Described) else None
+        if self._arming is not None:
+            self._arming.admit(description)
         if isinstance(device, Staged):
             device.stage()
-        return device.describe() if isinstance(device, Described) else None
+        return description
 
     def _shut(self) -> None:
         if isinstance(self._device, Staged):

@@ -10,6 +10,7 @@ from contextlib import suppress
 from multiprocessing import Pipe
 from typing import Any, TypeVar
 
+from zbo_orchestrator.arming import Arming
 from zbo_orchestrator.executors.guarded import bare
 from zbo_orchestrator.executors.line import Line
 from zbo_orchestrator.executors.messages import Allow, Charge, Made, MakeSafe, Permit, Release, Waiting
@@ -24,11 +25,11 @@ class Guardian:
     """A process that holds the instrument's lease and makes it safe, on demand or when this process is gone or hung.
 
     Starting one waits, within bounds and saying so, for another that is not done yet, and makes the instrument safe.
-    Raises `FatalError` where the lease stays taken or the safe state is refused, and `EOFError` where the guardian
-    itself is gone or does not answer.
+    Raises `Stranger` where another instrument answers than `arming` says, before anything moves; `FatalError` where the
+    lease stays taken or the safe state is refused, and `EOFError` where the guardian itself is gone or does not answer.
     """
 
-    def __init__(self, executor: Executor, words: str, timeouts: Timeouts) -> None:
+    def __init__(self, executor: Executor, words: str, timeouts: Timeouts, arming: Arming | None = None) -> None:
         kind = type(bare(executor))
         if kind.__module__ == "__main__":
             raise ConfigurationError(f"{kind.__name__} stands in a script, where no guardian finds it; wanted a module")
@@ -44,7 +45,7 @@ class Guardian:
         )
         theirs.close()
         self._line = Line(ours)
-        self._line.send(Charge(pickle.dumps(executor), tuple(sys.path), words, timeouts))
+        self._line.send(Charge(pickle.dumps(executor), tuple(sys.path), words, timeouts, arming))
         self._line.beat(timeouts.beat)
         try:
             self.made = self._answer(Made, timeouts.start + timeouts.lease)

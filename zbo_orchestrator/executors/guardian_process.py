@@ -12,10 +12,12 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, TypeVar
 
+from zbo_orchestrator.arming import Stranger
 from zbo_orchestrator.executors.guarded import bare
 from zbo_orchestrator.executors.lease import Lease, leases
 from zbo_orchestrator.executors.line import Line
@@ -29,16 +31,18 @@ from zbo_orchestrator.executors.messages import (
     Waiting,
     read_back,
 )
-from zbo_orchestrator.executors.timeouts import Timeouts
-from zbo_orchestrator.instrument import Connected, Fenced
-from zbo_orchestrator.model import FatalError, ZboError
+from zbo_orchestrator.instrument import Connected, Described, Description, Fenced
+from zbo_orchestrator.model import FatalError, TransientError, ZboError
+
+Result = TypeVar("Result")
 
 
 class Guard:
     """Holds the lease of one instrument for one campaign."""
 
-    def __init__(self, line: Line, device: Any, words: str, timeouts: Timeouts) -> None:
-        self._line, self._device, self._words, self._timeouts = line, device, words, timeouts
+    def __init__(self, line: Line, device: Any, charge: Charge) -> None:
+        self._line, self._device, self._words = line, device, charge.words
+        self._timeouts, self._arming = charge.timeouts, charge.arming
         guardian, driver = leases(device)
         self._lease, self._driver = Lease(guardian), Lease(driver)
 
@@ -46,6 +50,7 @@ class Guard:
         """Take the lease once whoever had it is done, and find the instrument safe before anything drives it."""
         for lease in (self._lease, self._driver):
             lease.take(f"the guardian of {self._words}", self._timeouts.lease, self._waiting)
+        self._in_time(self._recognised, "cannot be recognised")
         made = self.make_safe()
         self._driver.release()
         return made
@@ -69,28 +74,64 @@ class Guard:
 
     def make_safe(self) -> Made:
         """Under a new fencing number and within the time allowed; raises `FatalError` where it is not safe then."""
-        result: list[Made | BaseException] = []
-        attempt = threading.Thread(target=lambda: result.append(self._driven_safe()), daemon=True)
-        attempt.start()
-        attempt.join(self._timeouts.safe)
-        if not result:
-            raise FatalError(f"the instrument did not reach its safe state in {self._timeouts.safe:g} s")
-        if isinstance(result[0], BaseException):
-            raise result[0]
-        return result[0]
+        return self._in_time(self._driven_safe, "cannot be made safe")
 
-    def _driven_safe(self) -> Made | BaseException:
-        try:
-            if isinstance(self._device, Fenced):
-                self._device.fence(self._lease.number())
-            made = Made(read_back(self._device.safe_state()))
-            if isinstance(self._device, Connected):
-                self._device.close()  # an instrument may bear one connection only
-        except FatalError as refused:
-            return refused
-        except BaseException as error:  # noqa: BLE001 (raised again by whoever waits)
-            return FatalError(f"the safe state cannot be reached: {type(error).__name__}: {error}")
+    def _in_time(self, act: Callable[[], Result], failed: str) -> Result:
+        """What `act` returns, from a thread of its own: one that hangs is left behind."""
+        came: list[tuple[Result] | ZboError] = []
+
+        def attempt() -> None:
+            try:
+                came.append((act(),))
+            except (FatalError, Stranger) as refused:
+                came.append(refused)
+            except BaseException as error:  # noqa: BLE001 (raised again by whoever waits)
+                came.append(FatalError(f"the instrument {failed}: {type(error).__name__}: {error}"))
+
+        thread = threading.Thread(target=attempt, daemon=True)
+        thread.start()
+        thread.join(self._timeouts.safe)
+        if not came:
+            raise FatalError(f"the instrument {failed} in {self._timeouts.safe:g} s")
+        if isinstance(came[0], ZboError):
+            raise came[0]
+        return came[0][0]
+
+    def _recognised(self) -> None:
+        """Raise `Stranger` for another instrument than the campaign's; it is asked, and nothing moves."""
+        if self._arming is not None:
+            self._arming.admit(self._described())
+
+    def _described(self) -> Description | None:
+        """What the instrument says it is; one that cannot be reached just now is tried again."""
+        until = time.monotonic() + self._timeouts.safe / 2
+        while True:
+            self._fence()
+            try:
+                if isinstance(self._device, Connected):
+                    self._device.connect()
+                return self._device.describe() if isinstance(self._device, Described) else None
+            except TransientError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(self._timeouts.beat)
+            finally:
+                self._disconnect()
+
+    def _driven_safe(self) -> Made:
+        self._fence()
+        made = Made(read_back(self._device.safe_state()))
+        self._disconnect()
         return made
+
+    def _fence(self) -> None:
+        if isinstance(self._device, Fenced):
+            self._device.fence(self._lease.number())
+
+    def _disconnect(self) -> None:
+        """An instrument may bear one connection only."""
+        if isinstance(self._device, Connected):
+            self._device.close()
 
     def _made_or_not(self) -> Made | FatalError:
         try:
@@ -131,7 +172,7 @@ def main() -> None:
     charge: Charge = line.receive()
     sys.path[:] = charge.path
     try:
-        guard = Guard(line, bare(pickle.loads(charge.executor)), charge.words, charge.timeouts)
+        guard = Guard(line, bare(pickle.loads(charge.executor)), charge)
         made = guard.begin()
     except Exception as error:  # noqa: BLE001 (raised again in the campaign's process)
         line.send(error if isinstance(error, ZboError) else FatalError(f"{type(error).__name__}: {error}"))

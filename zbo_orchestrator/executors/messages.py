@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from zbo_orchestrator.arming import Arming
 from zbo_orchestrator.executors.timeouts import Timeouts
 from zbo_orchestrator.instrument import Description
 from zbo_orchestrator.model import ExecutionError, Measurement, Stopped, Trajectory
@@ -87,12 +88,13 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What to guard: the pickled executor and where its module is found."""
+    """What to guard: the pickled executor, where its module is found, and which instrument is to answer (None: any)."""
 
     executor: bytes
     path: tuple[str, ...]
     words: str
     timeouts: Timeouts
+    arming: Arming | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 
+from zbo_orchestrator.arming import Arming, Stranger
 from zbo_orchestrator.executors.child import Child, Overdue
 from zbo_orchestrator.executors.guarded import bare
 from zbo_orchestrator.executors.guardian import Guardian
@@ -38,13 +39,20 @@ class Supervised:
     A child that dies is a `TransientError` with its exit code, and the next trial gets a new child. Every error crosses
     the process boundary with its class; one that is not ours is a bug and stops the campaign. A trial that does not
     end, or must, is asked to stop, aborted, its instrument made safe, its process terminated and killed, each step
-    within its time-out; its error tells what it took. Raises `FatalError` where the instrument cannot be made safe.
+    within its time-out; its error tells what it took. Raises `FatalError` where the instrument cannot be made safe, and
+    `Stranger` where it is not the one that `arming` (None: any) says.
     """
 
-    def __init__(self, executor: Executor, timeouts: Timeouts | None = None, words: str = "a campaign") -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        timeouts: Timeouts | None = None,
+        words: str = "a campaign",
+        arming: Arming | None = None,
+    ) -> None:
         self._executor = executor
         self._timeouts = timeouts or Timeouts()
-        self._words = words
+        self._words, self._arming = words, arming
         self._safe = isinstance(bare(executor), Safe)
         self._idle: queue.SimpleQueue[Child] = queue.SimpleQueue()
         self._guardian: Guardian | None = None
@@ -92,11 +100,15 @@ class Supervised:
         return self._hire()
 
     def _hire(self) -> Child:
-        child = Child(self._executor, self._timeouts, self._permit() if self._safe else None)
+        child = Child(self._executor, self._timeouts, self._permit() if self._safe else None, self._arming)
         try:
             self.description = child.ready().description
         except EOFError as gone:
             raise self._with_safe_state(TransientError(child.fate)) from gone
+        except Stranger:
+            child.end()
+            self._leave_alone()
+            raise
         except BaseException as error:
             child.end()
             self._with_safe_state(error)
@@ -167,7 +179,7 @@ class Supervised:
     def _attended(self) -> Guardian:
         """The guardian; a new one, which makes the instrument safe, where there is none that answers."""
         if self._guardian is None or not self._guardian.alive:
-            self._guardian = Guardian(self._executor, self._words, self._timeouts)
+            self._guardian = Guardian(self._executor, self._words, self._timeouts, self._arming)
         return self._guardian
 
     def _permit(self) -> Permit:
@@ -181,6 +193,12 @@ class Supervised:
         """Kill a guardian that does not answer."""
         if self._guardian is not None:
             self._guardian.end()
+
+    def _leave_alone(self) -> None:
+        """Let the guardian go without another word to the instrument."""
+        if self._guardian is not None:
+            self._guardian.release()
+            self._guardian = None
 
     def _make_safe(self) -> str:
         """The safe state as read back by the guardian, or by its successor."""
