@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 
 from zbo_orchestrator.campaign.complaints import Problem, brief, complaints, meant
+from zbo_orchestrator.campaign.functions import HANDED, maker
 from zbo_orchestrator.model import ConfigurationError
 
 Kind = Literal["families", "decoders", "planners", "executors", "evaluators"]
@@ -49,7 +50,7 @@ def installed(kind: Kind) -> dict[str, EntryPoint]:
 
 
 def find(kind: Kind, use: str, *, allow_code: bool = False) -> Callable[..., Any]:
-    """The class that a name, or with `allow_code` a `module:Class`, stands for."""
+    """The class that a name, or with `allow_code` a `module:Class`, stands for; what makes a part of a function."""
     if ":" in use:
         return _code(kind, use, allow_code=allow_code)
     known = installed(kind)
@@ -74,7 +75,27 @@ def _load(point: EntryPoint, kind: Kind) -> Callable[..., Any]:
         raise ConfigurationError(f"{kind} {point.name!r} ({point.value}) cannot be imported: {error}") from error
     if not callable(part):
         raise ConfigurationError(f"{point.value} is {brief(part)}; wanted a class")
+    if inspect.isfunction(part) and kind in HANDED:
+        return maker(kind, part)
     return part  # type: ignore[no-any-return]
+
+
+def _permitted(kind: Kind, use: str, folder: Path, *, allow_code: bool) -> Callable[..., Any]:
+    """What `find` finds; code of one's own, which a part may take from its options (`runs_code`), is to be allowed."""
+    if allow_code and ":" in use:
+        _beside(folder)
+    part = find(kind, use, allow_code=allow_code)
+    if getattr(part, "runs_code", False):
+        if not allow_code:
+            raise ConfigurationError(f"got {brief(use)}, which runs code that its options name; wanted --allow-code")
+        _beside(folder)
+    return part
+
+
+def _beside(folder: Path) -> None:
+    """A module of one's own lies beside the campaign file."""
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
 
 
 # --- options ---------------------------------------------------------------------------------------
@@ -195,10 +216,8 @@ def specify(kind: Kind, section: Any, *, seed: int, folder: Path, allow_code: bo
     """Check a section `{use: name, option: value, ...}`; the campaign's seed goes to a part that takes one."""
     if not isinstance(section, dict) or not isinstance(section.get("use"), str):
         return [("", f"got {brief(section)}; wanted `use: NAME` and options, NAME one of {', '.join(installed(kind))}")]
-    if allow_code and ":" in section["use"] and str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))  # a part of one's own lies beside the campaign file
     try:
-        make = find(kind, section["use"], allow_code=allow_code)
+        make = _permitted(kind, section["use"], folder, allow_code=allow_code)
         model = options(make)
     except ConfigurationError as error:
         return [("use", str(error))]
