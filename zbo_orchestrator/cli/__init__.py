@@ -16,7 +16,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from zbo_orchestrator.cli import campaigns, histories
+from zbo_orchestrator.cli import by_hand, campaigns, histories
 from zbo_orchestrator.cli.compare import compare
 from zbo_orchestrator.cli.run import run
 from zbo_orchestrator.cli.simulate import simulate_instrument
@@ -60,6 +60,7 @@ def zbo(
       zbo report histories/ferrosim-curl   the figures, as one HTML file
       zbo simulate-instrument              an instrument to plug in, harmless
       zbo compare histories/jrvae-digits   does it beat what people use?
+      zbo next my-campaign.yaml            run it by hand: what comes next; zbo tell records what came out
       zbo check my-campaign.yaml           is the file right? what may the planner ask for?
       zbo parts                            what is installed: planners, decoders, executors ...
 
@@ -84,8 +85,10 @@ for _command in (
     histories.rescore,
     campaigns.schema,
     simulate_instrument,
+    by_hand.tell,
 ):
     app.command()(_command)
+app.command(name="next")(by_hand.next_trial)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -25,6 +25,7 @@ from zbo_orchestrator.model import (
     HistoryError,
     Interrupted,
     Json,
+    Measurement,
     Proposal,
     RefusedError,
     Score,
@@ -114,6 +115,10 @@ class Record:
     def measures(self) -> bool:
         """Whether a scored trial has fixed the form of measurements yet."""
         return self._large.forms() is not None
+
+    def check(self, measurement: Measurement) -> None:
+        """Raise `ExecutionError` where a measurement's form differs from the one that the first scored trial fixed."""
+        self._large.check(measurement)
 
     @property
     def channels(self) -> tuple[Channel, ...]:

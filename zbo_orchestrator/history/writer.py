@@ -26,7 +26,6 @@ from zbo_orchestrator.model import (
     Evidence,
     HistoryError,
     Json,
-    Measurement,
     Plan,
     Proposal,
     Status,
@@ -194,10 +193,6 @@ class History(Record):
             self._entries.start(number, attempt)
             self._commits.note(f"start {number}")
             self._commit_if_irreplaceable()
-
-    def check(self, measurement: Measurement) -> None:
-        """Raise `ExecutionError` where a measurement's form differs from the one that the first scored trial fixed."""
-        self._large.check(measurement)
 
     def record(self, trial: Trial) -> None:
         """Write down what came of a trial.
