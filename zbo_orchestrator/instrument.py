@@ -11,12 +11,12 @@ Nothing here imports more than NumPy: the process that outlives all others to ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from zbo_orchestrator.envelope import Envelope
-from zbo_orchestrator.model import Channel, Trajectory
+from zbo_orchestrator.model import Channel, Executor, Trajectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,29 @@ class Described(Protocol):
     """Knows what it is; may be asked while it is connected."""
 
     def describe(self) -> Description: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """An executor whose instrument is not there.
+
+    executor   sends what it would send, to nobody, and is answered as by an instrument that is well: complete at once
+    sent       what it has sent so far, a line each; grows
+    seconds    in the campaign's unit of time
+    """
+
+    executor: Executor
+    sent: Sequence[str]
+    seconds: float = 1.0
+
+
+@runtime_checkable
+class Rehearsed(Protocol):
+    """Can show what it would send."""
+
+    def rehearsal(self, identity: str) -> Rehearsal:
+        """The same executor with nothing connected; `identity` is what answers, empty for anything."""
+        ...
 
 
 @runtime_checkable

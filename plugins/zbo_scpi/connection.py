@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pyvisa
@@ -21,12 +21,30 @@ _FAILURES = (pyvisa.errors.Error, OSError, ValueError)
 """VISA's errors, the socket's own (pyvisa-py lets them through), and what cannot be read as what was asked for."""
 
 
+class Wire(Protocol):
+    """What is asked of a VISA resource."""
+
+    def write(self, message: str) -> object: ...
+
+    def query(self, message: str) -> str: ...
+
+    def write_binary_values(self, message: str, values: Any, datatype: Any, is_big_endian: bool) -> object: ...
+
+    def query_binary_values(self, message: str, datatype: Any, is_big_endian: bool, container: Any) -> Any: ...
+
+    def close(self) -> None: ...
+
+
+Opening = Callable[[str, str, float], Wire]
+"""opening(resource, backend, timeout): raises `TransientError` where there is nothing to be opened."""
+
+
 class Connection:
     """An open connection; raises `TransientError` where none can be had within `timeout` seconds."""
 
-    def __init__(self, resource: str, backend: str, timeout: float) -> None:
+    def __init__(self, resource: str, backend: str, timeout: float, opening: Opening | None = None) -> None:
         self.name = resource
-        self._device = _opened(resource, backend, timeout)
+        self._device = (opening or visa)(resource, backend, timeout)
         self._open = True
 
     @property
@@ -54,7 +72,7 @@ class Connection:
         kind = values.dtype.char
         self._attempt(
             command,
-            lambda: self._device.write_binary_values(command, values, datatype=kind, is_big_endian=big_endian),  # type: ignore[arg-type]
+            lambda: self._device.write_binary_values(command, values, datatype=kind, is_big_endian=big_endian),
         )
 
     def download(self, query: str, *, big_endian: bool) -> Array:
@@ -88,7 +106,8 @@ def check_resource(resource: str) -> None:
         ) from error
 
 
-def _opened(resource: str, backend: str, timeout: float) -> MessageBasedResource:
+def visa(resource: str, backend: str, timeout: float) -> Wire:
+    """A VISA resource."""
     milliseconds = max(round(timeout * 1000), 1)
     try:
         manager = pyvisa.ResourceManager(backend)

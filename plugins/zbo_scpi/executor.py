@@ -6,14 +6,14 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge, Gt
 
 from zbo_orchestrator.envelope import Envelope
-from zbo_orchestrator.instrument import Description
+from zbo_orchestrator.instrument import Description, Rehearsal
 from zbo_orchestrator.model import (
     ConfigurationError,
     Measurement,
@@ -23,11 +23,12 @@ from zbo_orchestrator.model import (
     Trajectory,
     TransientError,
 )
-from zbo_scpi.connection import check_resource
+from zbo_scpi.connection import Opening, check_resource, visa
 from zbo_scpi.dialect import SIMULATED, Dialect
 from zbo_scpi.driver import Driver
 from zbo_scpi.link import Link
 from zbo_scpi.outputs import Output, check_channels, check_outputs, envelope_of
+from zbo_scpi.rehearsal import StandIn
 from zbo_scpi.response import fetch
 
 
@@ -77,6 +78,7 @@ class ScpiWaveform:
             if not 0 < getattr(self, name) < np.inf:
                 raise ConfigurationError(f"{name} is {getattr(self, name)}; wanted above 0, and finite")
         self._lease = 0
+        self._opening: Opening = visa
         self._driver: Driver | None = None
         self._driving = threading.Lock()
         self._aborted = threading.Event()
@@ -111,6 +113,13 @@ class ScpiWaveform:
     def _envelope(self, widest: Sequence[float] = ()) -> Envelope:
         return envelope_of(self.outputs, self.time_unit, self.duration / self.time_unit, widest)
 
+    def rehearsal(self, identity: str) -> Rehearsal:
+        """The same at the end of a line that leads nowhere, where `identity` answers."""
+        twin = replace(self)
+        stand_in = StandIn(self.dialect, self.outputs, identity or self.identity or "whatever answers", self.read)
+        twin._opening = stand_in.open
+        return Rehearsal(twin, stand_in.said, self.time_unit)
+
     def health(self) -> Mapping[str, float]:
         """Over a connection of its own: seconds to answer, the status byte, what the outputs are at."""
         began = time.monotonic()
@@ -122,7 +131,9 @@ class ScpiWaveform:
     @property
     def _link(self) -> Link:
         outputs = self.outputs
-        return Link(self.resource, self.backend, self.timeout, self.identity, self.dialect, outputs, self._lease)
+        return Link(
+            self.resource, self.backend, self.timeout, self.identity, self.dialect, outputs, self._lease, self._opening
+        )
 
     def fence(self, number: int) -> None:
         """Drive under this fencing number from now on: the next trial, and whatever makes it safe, announces it."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from zbo_orchestrator.model import FatalError, TransientError
-from zbo_scpi.connection import Connection
+from zbo_scpi.connection import Connection, Opening, visa
 from zbo_scpi.dialect import Dialect
 from zbo_scpi.driver import Driver
 from zbo_scpi.outputs import Output
@@ -28,10 +28,11 @@ class Link:
     dialect: Dialect
     outputs: tuple[Output, ...]
     lease: int
+    opening: Opening = visa
 
     def open(self) -> Driver:
         """A connection that is ready to be driven; `FatalError` where another instrument answers."""
-        driver = Driver(Connection(self.resource, self.backend, self.timeout), self.dialect, self.outputs)
+        driver = Driver(Connection(self.resource, self.backend, self.timeout, self.opening), self.dialect, self.outputs)
         try:
             self._refuse_stranger(driver)
             driver.prepare(self.lease)

@@ -67,6 +67,10 @@ class Output:
         shares = values * self.volts / self.full_scale
         return (np.rint(shares * 32767) if kind == "int16" else shares).astype(_ITEMS[kind])
 
+    def volts_of(self, samples: Array) -> Array:
+        """What samples of a waveform, uploaded, put out."""
+        return samples.astype(np.float64) * self.full_scale / (32767 if samples.dtype.kind == "i" else 1)
+
     def values(self, volts: Array) -> Array:
         """volts[step] in the channel's unit."""
         return volts / self.volts

@@ -42,6 +42,10 @@ def run(
     live: Annotated[
         bool, typer.Option("--live", help="Drive the instrument that the file names under `instrument`.")
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Drive nothing: show the next trial, or --trials N of them, and its commands."),
+    ] = False,
 ) -> None:
     """Run a campaign, or go on with it.
 
@@ -54,6 +58,7 @@ def run(
     zbo run ferrosim-curl --add 20                  20 more than it holds now
     zbo run my.yaml --set planner.acquisition=ei --history histories/ei --without-prefect
     zbo run my.yaml --set 'planner={use: random}' --history histories/random
+    zbo run my.yaml --dry-run                       the next trial's trajectory, commands and duration
     zbo run my.yaml --live                          an instrument that is no simulator
     """
     from zbo_orchestrator.campaign import load
@@ -62,8 +67,14 @@ def run(
     settings = [*(overrides or []), *([f"width={width}"] if width else [])]
     loaded = load(campaign, settings, allow_code=allow_code)
     path = history_path(loaded, history)
+    if dry_run:
+        _rehearse(loaded, path, trials or 1)
+        return
     wanted = budgeted(loaded, path, trials=trials, add=add)
     if not _finished(wanted, path):
+        if _unarmed(wanted, live=live):
+            _rehearse(wanted, path, 1)
+            return
         again = ["zbo", "run", campaign, "--history", str(path), "--trials", str(wanted.budget.total)]
         again += [part for setting in overrides or [] for part in ("--set", setting)]
         again += ["--width", str(width)] * bool(width) + ["--without-prefect"] * without_prefect
@@ -75,6 +86,29 @@ def run(
             typer.echo(f"zbo: interrupted; what was recorded is kept. To go on: {shlex.join(again)}", err=True)
             raise typer.Exit(130) from interrupt
     _tell(path, draw=draw)
+
+
+def _unarmed(campaign: Campaign, *, live: bool) -> bool:
+    """Whether the campaign drives an instrument that nobody armed, having said so."""
+    from zbo_orchestrator.executors.supervised import drives
+
+    if live or campaign.simulated or not drives(campaign.executor):
+        return False
+    typer.echo("The instrument is not armed, so this is a dry run; --live drives it (`simulated: true`: a simulator).")
+    return True
+
+
+def _rehearse(campaign: Campaign, path: Path, trials: int) -> None:
+    """Show what would come next."""
+    from rich.console import Console
+
+    from zbo_orchestrator.cli.terminal import Best, Screen
+    from zbo_orchestrator.dry_run import dry_run
+
+    with Screen(Console(stderr=True), Best(campaign.goal)) as screen:
+        lines = list(dry_run(campaign, path, trials, screen.training))
+    for line in lines:
+        typer.echo(line)
 
 
 def _finished(campaign: Campaign, path: Path) -> bool:
