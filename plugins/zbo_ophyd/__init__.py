@@ -1,0 +1,1 @@
+"""A real ophyd device, as a part of a campaign."""
