@@ -18,6 +18,7 @@ import typer
 
 from zbo_orchestrator.cli import by_hand, campaigns, histories
 from zbo_orchestrator.cli.compare import compare
+from zbo_orchestrator.cli.new_plugin import new_plugin
 from zbo_orchestrator.cli.run import run
 from zbo_orchestrator.cli.simulate import simulate_instrument
 from zbo_orchestrator.model import ConfigurationError, FatalError, HistoryError, ZboError
@@ -60,6 +61,7 @@ def zbo(
       zbo report histories/ferrosim-curl   the figures, as one HTML file
       zbo simulate-instrument              an instrument to plug in, harmless
       zbo compare histories/jrvae-digits   does it beat what people use?
+      zbo new-plugin my-lab                a package for an instrument of your own, to start from
       zbo next my-campaign.yaml            run it by hand: what comes next; zbo tell records what came out
       zbo check my-campaign.yaml           is the file right? what may the planner ask for?
       zbo parts                            what is installed: planners, decoders, executors ...
@@ -85,6 +87,7 @@ for _command in (
     histories.rescore,
     campaigns.schema,
     simulate_instrument,
+    new_plugin,
     by_hand.tell,
 ):
     app.command()(_command)
