@@ -55,7 +55,7 @@ def write(name: str, place: Path) -> list[Path]:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     skeleton = Environment(
-        loader=PackageLoader("zbo_orchestrator", "skeleton"),
+        loader=PackageLoader("zbo_orchestrator", "new-plugin"),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
         autoescape=False,
