@@ -93,6 +93,7 @@ class BenchSupply:
 
     def __post_init__(self) -> None:
         self.number = 0
+        self._busy = False
         self._aborted: list[str] = []
 
     @property
@@ -129,6 +130,15 @@ class BenchSupply:
         return {"output": self._say("safe", output=0)["output"]}
 
     def execute(self, trajectory: Trajectory, run: Run) -> Measurement:
+        if self._busy:
+            raise ExecutionError("a trial is running; wanted one at a time")
+        self._busy = True
+        try:
+            return self._driven(trajectory, run)
+        finally:
+            self._busy = False
+
+    def _driven(self, trajectory: Trajectory, run: Run) -> Measurement:
         self._aborted.clear()
         steps = max(self.steps, trajectory.steps)
         for step in range(steps):
@@ -141,6 +151,8 @@ class BenchSupply:
             except Stopped:
                 if "stubborn" not in self._faults():
                     raise
+            if self._aborted:
+                raise Stopped(self._aborted[0])
         self._say("off", output=0)
         return Measurement({"level": trajectory.values, "pid": [os.getpid()]})
 

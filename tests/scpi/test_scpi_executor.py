@@ -24,7 +24,7 @@ from zbo_orchestrator.model import (
     Trajectory,
     TransientError,
 )
-from zbo_orchestrator.testing import ExecutorContract, RecordedRun
+from zbo_orchestrator.testing import ExecutorContract, InstrumentContract, RecordedRun
 from zbo_scpi import Dialect, Output, ScpiWaveform
 from zbo_scpi.simulator import Generator, Simulator
 from zbo_scpi.simulator.instrument import IDENTITY
@@ -62,7 +62,7 @@ def lasting() -> Iterator[Simulator]:
         yield simulator
 
 
-class TestContract(ExecutorContract):
+class TestContract(ExecutorContract, InstrumentContract):
     @pytest.fixture(autouse=True)
     def _simulated(self, lasting: Simulator) -> None:
         self.simulator = lasting

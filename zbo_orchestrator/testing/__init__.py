@@ -8,17 +8,23 @@ pytest collects the inherited tests; what a part cannot do is skipped and says s
 `zoo` holds executors that break one promise each.
 """
 
+from zbo_orchestrator.testing.comparables import ComparableContract
 from zbo_orchestrator.testing.decoders import DecoderContract
+from zbo_orchestrator.testing.encoders import EncoderContract
 from zbo_orchestrator.testing.evaluators import EvaluatorContract
 from zbo_orchestrator.testing.executors import ExecutorContract
+from zbo_orchestrator.testing.instruments import InstrumentContract
 from zbo_orchestrator.testing.planners import PlannerContract, bowl, evidence_of
 from zbo_orchestrator.testing.runs import RecordedRun, same
 from zbo_orchestrator.testing.workers import WorkersContract
 
 __all__ = [
+    "ComparableContract",
     "DecoderContract",
+    "EncoderContract",
     "EvaluatorContract",
     "ExecutorContract",
+    "InstrumentContract",
     "PlannerContract",
     "RecordedRun",
     "WorkersContract",

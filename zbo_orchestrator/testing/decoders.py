@@ -1,4 +1,4 @@
-"""The contracts of decoders and encoders."""
+"""The contract of decoders."""
 
 from __future__ import annotations
 

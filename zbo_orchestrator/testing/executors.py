@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
 from abc import abstractmethod
 
-from zbo_orchestrator.model import BatchExecutor, Executor, Measurement, Stopped, Trajectory
+from zbo_orchestrator.model import BatchExecutor, Executor, Measurement, Trajectory
+from zbo_orchestrator.testing import promises
 from zbo_orchestrator.testing.runs import RecordedRun, same
 
 
@@ -20,35 +20,25 @@ class ExecutorContract:
         """A single trajectory that the executor can run, quickly."""
 
     def test_returns_a_measurement_and_says_whether_it_may_repeat(self) -> None:
-        executor = self.make()
-        assert isinstance(executor.execute(self.trajectory(), RecordedRun()), Measurement)
-        assert isinstance(getattr(executor, "repeatable", False), bool)
+        promises.measures(self.make(), self.trajectory())
+
+    def test_measures_numbers(self) -> None:
+        promises.measures_numbers(self.make(), self.trajectory())
 
     def test_survives_pickling(self) -> None:
-        executor = pickle.loads(pickle.dumps(self.make()))
-        assert isinstance(executor.execute(self.trajectory(), RecordedRun()), Measurement)
+        promises.survives_pickling(self.make(), self.trajectory())
 
     def test_same_seed_same_measurement_where_repeatable(self) -> None:
-        executor = self.make()
-        if getattr(executor, "repeatable", False):
-            runs = RecordedRun(number=1, seed=5), RecordedRun(number=2, seed=5)
-            one, other = (executor.execute(self.trajectory(), run) for run in runs)
-            assert same(one, other)
+        promises.repeats(self.make(), self.trajectory())
 
     def test_every_run_has_the_shape_of_the_first(self) -> None:
-        executor = self.make()
-        one, other = (executor.execute(self.trajectory(), RecordedRun(number=n)) for n in range(2))
-        assert {name: (a.shape, a.dtype) for name, a in one.arrays.items()} == {
-            name: (a.shape, a.dtype) for name, a in other.arrays.items()
-        }
+        promises.keeps_its_shape(self.make(), self.trajectory())
 
     def test_a_stop_is_not_swallowed(self) -> None:
-        run = RecordedRun(stop_at=1)
-        try:
-            self.make().execute(self.trajectory(), run)
-        except Stopped:
-            return
-        assert not run.reports, "the executor reported, was told to stop, and went on"
+        promises.obeys_a_stop(self.make(), self.trajectory())
+
+    def test_a_trial_leaves_nothing_behind(self) -> None:
+        promises.leaves_nothing(self.make(), self.trajectory())
 
     def test_a_batch_equals_its_members(self) -> None:
         executor = self.make()

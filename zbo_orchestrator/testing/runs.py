@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +28,13 @@ class RecordedRun:
         self.reports.append((step, of, values))
         if self.stop_at is not None and len(self.reports) >= self.stop_at:
             raise Stopped("the contract asked")
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for a run, which goes again."""
+    with tempfile.TemporaryDirectory(prefix="zbo-") as folder:
+        yield Path(folder)
 
 
 def same(one: Measurement, other: Measurement) -> bool:
