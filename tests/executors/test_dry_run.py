@@ -173,7 +173,7 @@ def tapped(executor: ScpiWaveform) -> Iterator[list[str]]:
 
 
 def feels(volts: Trajectory, report: Report) -> Measurement:
-    return Measurement({"felt": volts.values[:, 0]}, {"felt": ("time",)}, {"felt": "V"})
+    return Measurement({"felt": volts.values[:, 0]}, {"felt": ("time",)}, {"felt": "V"}, executed=volts)
 
 
 @pytest.mark.parametrize(
