@@ -207,8 +207,8 @@ def test_silence_ends_the_program_and_all_it_started(tmp_path: Path) -> None:
         "print('stuck', file=sys.stderr, flush=True)\n"
         "time.sleep(600)",
     )
-    with pytest.raises(TransientError, match=r"was silent for 1 s; the last line on its stderr: stuck"):
-        JsonLines(command=command, silence=1, stop=0.1).execute(LONG, RecordedRun())
+    with pytest.raises(TransientError, match=r"was silent for 2 s; the last line on its stderr: stuck"):
+        JsonLines(command=command, silence=2, stop=0.1).execute(LONG, RecordedRun())
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     assert len(pids) == 2
     assert eventually(lambda: not any(map(alive, pids)))
