@@ -11,10 +11,11 @@ import numpy as np
 from zbo_orchestrator.campaign import part
 from zbo_orchestrator.campaign.complaints import refuse
 from zbo_orchestrator.campaign.parts import check
-from zbo_orchestrator.campaign.settings import EnvelopeSection
+from zbo_orchestrator.campaign.settings import EnvelopeSection, SentinelsSection
 from zbo_orchestrator.decoders import atlas
 from zbo_orchestrator.history import Record
 from zbo_orchestrator.model import Certify, DecoderRecipe, Evaluator, ExecutionError, Planner, Stop
+from zbo_orchestrator.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,11 @@ class Replayed:
 
 
 def replay(record: Record, planner: Planner, certify: Certify) -> Iterator[Replayed]:
-    """Recompute each plan from the evidence it was made of and compare the points bit for bit."""
+    """Recompute each of the planner's plans from the evidence it was made of and compare the points bit for bit."""
+    people = Standing.of(record.events).injected
     for plan in record.plans:
+        if plan.number in people:
+            continue
         evidence = record.evidence(plan=plan.number)
         evidence = replace(evidence, space=replace(evidence.space, certify=certify))
         again = planner.plan(evidence, plan.size)
@@ -40,6 +44,11 @@ def replayable(record: Record, *, allow_code: bool = False) -> tuple[Planner, Ce
     document = record.charter.campaign
     seed = int(document.get("seed", 0))
     planner: Planner = part("planners", document["planner"], seed=seed, allow_code=allow_code)
+    sentinels = check(SentinelsSection, document.get("sentinels") or {})
+    if isinstance(sentinels, list):
+        refuse("the history's sentinels", sentinels)
+    if document.get("sentinels"):
+        planner = sentinels.around(planner)
     recipe: DecoderRecipe = part("decoders", document["decoder"], seed=seed, allow_code=allow_code)
     envelope = check(EnvelopeSection, document.get("envelope", {}))
     if isinstance(envelope, list):

@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from zbo_orchestrator.arming import Arming
+from zbo_orchestrator.breaker import Breaker
 from zbo_orchestrator.campaign import Campaign
 from zbo_orchestrator.executors.guarded import bare, guarded
 from zbo_orchestrator.executors.supervised import Supervised, drives
 from zbo_orchestrator.history import History, Record
 from zbo_orchestrator.hopeless import Peers, Rule, curve
 from zbo_orchestrator.model import ConfigurationError, Goal, Status, Stopped, Trial, Workers
+from zbo_orchestrator.oversight import Oversight
+from zbo_orchestrator.planners.sentinels import Sentinels
 from zbo_orchestrator.workers import Inline, Progress, Threads
 
 WorkersKind = Literal["inline", "threads", "processes"]
+BREAKER = 5
+"""Failures in a row after which a campaign with an instrument is paused, where its file says nothing else."""
 
 
 class Watcher:
@@ -36,6 +42,9 @@ class Watcher:
 
     def recorded(self, history: History, trial: Trial) -> None:
         """A trial has been written down."""
+
+    def held(self, history: History, why: str) -> None:
+        """Nothing may start until people answer; told several times a second, and once with "" when it goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,10 @@ class Watchers(Watcher):
     def recorded(self, history: History, trial: Trial) -> None:
         for watcher in self.watchers:
             watcher.recorded(history, trial)
+
+    def held(self, history: History, why: str) -> None:
+        for watcher in self.watchers:
+            watcher.held(history, why)
 
 
 class Hopeless(Watcher):
@@ -88,25 +101,44 @@ def conduct(
     *,
     workers: WorkersKind = "inline",
     live: bool = False,
+    patience: float = inf,
     dressed: Callable[[Campaign], Campaign] = lambda campaign: campaign,
 ) -> None:
-    """Open the history at `path` and run the campaign on it until the planner stops.
+    """Open the history at `path` and run the campaign on it until the planner stops, or somebody does.
 
     live      arms the instrument that the campaign names (see `arming`)
+    patience  seconds to wait for people where the campaign is paused, or a trial needs their leave
     dressed   wraps the roles that run trials for an observer; the history is opened with the bare ones
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if campaign.hopeless is not None:  # after the watcher, which so sees what a trial is ended for
         watcher = Watchers((watcher, Hopeless(campaign.hopeless, campaign.goal)))
+    breaker = campaign.breaker or Breaker(BREAKER if drives(campaign.executor) else None)
     with (
         supervised(campaign, workers, live=live) as campaign,  # noqa: PLR1704 (the same campaign, as it will run)
         campaign.open(path, watcher.training) as history,
-        hired(campaign, workers, path, watcher.running, dressed) as (crew, watched),
-        closing(watched.run(history, crew)) as trials,  # type: ignore[type-var]
+        _overseen(campaign, history, watcher, breaker, patience) as (oversight, progress),
+        hired(campaign, workers, path, progress, dressed) as (crew, watched),
+        closing(watched.run(history, crew, oversight)) as trials,  # type: ignore[type-var]
     ):
         watcher.opened(history)
         for trial in trials:
             watcher.recorded(history, trial)
+
+
+@contextmanager
+def _overseen(
+    campaign: Campaign, history: History, watcher: Watcher, breaker: Breaker, patience: float
+) -> Iterator[tuple[Oversight, Progress]]:
+    """What people and rules have to say, and who hears of a trial's progress."""
+    sentinels = campaign.planner if isinstance(campaign.planner, Sentinels) else None
+    oversight = Oversight(history, campaign.approval, breaker, sentinels, patience, watcher.held)
+
+    def progress(number: int, step: int, of: int, values: Mapping[str, float]) -> None:
+        watcher.running(number, step, of, values)
+        oversight.running(number, step, of, values)
+
+    yield oversight, progress
 
 
 @contextmanager

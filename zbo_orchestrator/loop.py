@@ -26,6 +26,7 @@ from zbo_orchestrator.model import (
     Trajectory,
     TransientError,
     Trial,
+    Vetoed,
     Workers,
 )
 
@@ -45,6 +46,36 @@ class Ledger(Protocol):
     def finish(self, reason: str) -> None: ...
 
 
+class Oversight(Protocol):
+    """What stands between a plan and its trial: people, and rules that ask for people."""
+
+    @property
+    def stopped(self) -> str:
+        """Why somebody ended the campaign; empty while nobody did."""
+        ...
+
+    def admit(self, waiting: deque[Proposal], *, idle: bool) -> tuple[Proposal, Vetoed | None] | None:
+        """Take the next proposal from those waiting, with the veto it ends by; None: nothing may start now.
+
+        May put others before them, and waits where nothing is under way (`idle`).
+        """
+        ...
+
+    def recorded(self, trial: Trial) -> None: ...
+
+
+class Unseen:
+    """An oversight that lets everything run."""
+
+    stopped = ""
+
+    def admit(self, waiting: deque[Proposal], *, idle: bool) -> tuple[Proposal, None] | None:  # noqa: ARG002
+        return (waiting.popleft(), None) if waiting else None
+
+    def recorded(self, trial: Trial) -> None:
+        """Let it be."""
+
+
 def run(
     history: Ledger,
     planner: Planner,
@@ -56,6 +87,7 @@ def run(
     batches: bool = False,
     retries: int = 0,
     seed_of: Callable[[int], int] = lambda number: number,
+    oversight: Oversight | None = None,
 ) -> Iterator[Trial]:
     """Yield each trial once it is recorded, until the planner stops and nothing is in flight.
 
@@ -67,11 +99,11 @@ def run(
     """
     if width < 1:
         raise ValueError(f"width is {width}; wanted at least 1")
-    waiting = deque(history.waiting())
-    loop = _Loop(history, planner, decoder, evaluator, workers, width, batches, retries, seed_of, waiting)
+    waiting, seen_by = deque(history.waiting()), oversight or Unseen()
+    loop = _Loop(history, planner, decoder, evaluator, workers, width, batches, retries, seed_of, seen_by, waiting)
     try:
         loop.plan()
-        loop.launch()
+        yield from loop.launch()
         for number, result in workers.results():
             if loop.try_again(number, result):
                 continue
@@ -79,8 +111,10 @@ def run(
                 trial = loop.record(number, result)
                 loop.plan()
             workers.forget(number)
-            loop.launch()
+            vetoed = list(loop.launch(patient=False)) if loop.flights else []  # places stay full while others look
             yield trial
+            yield from vetoed
+            yield from loop.launch()
     except GeneratorExit:
         loop.land("the campaign was closed", deliberate=True)
         raise
@@ -111,6 +145,7 @@ class _Loop:
     batches: bool
     retries: int
     seed_of: Callable[[int], int]
+    oversight: Oversight
     waiting: deque[Proposal]
     flights: dict[int, _Flight] = field(default_factory=dict)
     stopped: str = ""
@@ -134,18 +169,33 @@ class _Loop:
             else:
                 self.waiting.extend(self.history.propose(plan))
 
-    def launch(self) -> None:
-        """Hand the waiting proposals to the workers."""
-        jobs = []
-        while self.waiting and len(self.flights) < self.width:
-            proposal = self.waiting.popleft()
+    def launch(self, *, patient: bool = True) -> Iterator[Trial]:
+        """Hand the waiting proposals to the workers; yields those that are vetoed instead.
+
+        Waits for people where it is patient and nothing is under way.
+        """
+        while len(self.flights) < self.width:
+            admitted = self.oversight.admit(self.waiting, idle=patient and not self.flights)
+            self.stopped = self.stopped or self.oversight.stopped
+            if admitted is None:
+                return
+            proposal, veto = admitted
             trajectory = self.decoder.decode(proposal.z[None])[0]
+            if veto is not None:
+                yield self.withdraw(Trial(proposal, trajectory, veto))
+                continue
             if not self.history.repeatable:
                 self.history.start(proposal.number)
             self.flights[proposal.number] = _Flight(proposal, trajectory, time.time())
-            jobs.append(self._job(proposal.number))
-        if jobs:
-            self.workers.start(jobs)
+            self.workers.start([self._job(proposal.number)])
+
+    def withdraw(self, vetoed: Trial) -> Trial:
+        """Write down that a trial is not to run, and plan another."""
+        with self.one_commit():
+            self.history.record(vetoed)
+            self.oversight.recorded(vetoed)
+            self.plan()
+        return vetoed
 
     def try_again(self, number: int, result: Measurement | ExecutionError) -> bool:
         """Start another attempt after a passing failure, where one is left."""
@@ -165,6 +215,7 @@ class _Loop:
         attempts = (*flight.attempts, self._attempt(flight, error))
         trial = Trial(flight.proposal, flight.trajectory, outcome, measurement, attempts)
         self.history.record(trial)
+        self.oversight.recorded(trial)
         return trial
 
     def land(self, reason: str, *, deliberate: bool) -> None:

@@ -53,12 +53,20 @@ class Stopped(ExecutionError):  # noqa: N818 (an outcome more than an error)
     """The trial was asked to stop, and did."""
 
 
+class Vetoed(ExecutionError):  # noqa: N818 (likewise)
+    """A person said that this trial is not to run; nothing moved."""
+
+
 class Interrupted(ExecutionError):  # noqa: N818 (likewise)
     """Its process died and the executor may not repeat a trial unasked."""
 
 
 class FatalError(ZboError):
     """The apparatus cannot be trusted: make safe and stop the campaign."""
+
+
+class Unattended(ZboError):  # noqa: N818 (likewise)
+    """The campaign waits for people and nobody came: it goes on when somebody answers and it is run again."""
 
 
 class HistoryError(ZboError):
@@ -81,6 +89,8 @@ class Status(IntEnum):
     """Its process died and the executor may not repeat a trial unasked."""
     TRANSIENT = 7
     """Every attempt failed for a passing reason, which says nothing about the point."""
+    VETOED = 8
+    """A person said that it is not to run."""
 
 
 def frozen(values: npt.ArrayLike, dtype: npt.DTypeLike = np.float64) -> Array:
@@ -367,6 +377,7 @@ _STATUS_OF: Mapping[type, Status] = MappingProxyType(
         Score: Status.SCORED,
         RefusedError: Status.REFUSED,
         Stopped: Status.STOPPED,
+        Vetoed: Status.VETOED,
         Interrupted: Status.INTERRUPTED,
         TransientError: Status.TRANSIENT,
     }

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from zbo_orchestrator import loop
+from zbo_orchestrator.breaker import Breaker
 from zbo_orchestrator.campaign.founding import LibrarySettings, cache_folder, recipe_digest
 from zbo_orchestrator.decoders import atlas
 from zbo_orchestrator.decoders.library import Library
@@ -48,6 +49,8 @@ class Campaign:
 
     identity   all that determines results, by section; files named in it stand as digests of their contents
     hopeless   which running trials to end, None: none
+    approval   whether each trial waits for a person's leave
+    breaker    when to pause because trials fail, None: as is usual for its executor
     batches    whether the planner waits until nothing is in flight
     simulated  whether its instrument has to be a simulator
     instrument the identity that its instrument has to give, None: the file names none
@@ -78,6 +81,8 @@ class Campaign:
     timeouts: Timeouts = field(default_factory=Timeouts)
     hopeless: Rule | None = None
     batches: bool = False
+    approval: bool = False
+    breaker: Breaker | None = None
     simulated: bool = False
     instrument: str | None = None
 
@@ -179,9 +184,7 @@ class Campaign:
                 "see to the specimen and the instrument, then go on with --set interrupted=go-on"
             )
 
-    def run(
-        self, history: History, workers: Workers, oversight: loop.Oversight | None = None
-    ) -> Iterator[Trial]:
+    def run(self, history: History, workers: Workers, oversight: loop.Oversight | None = None) -> Iterator[Trial]:
         """Yield trials, each one once it is recorded, until the planner stops; a finished history yields none."""
         if history.state == "running":
             yield from loop.run(

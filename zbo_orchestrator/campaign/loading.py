@@ -26,7 +26,19 @@ SECTIONS: Mapping[str, Kind] = {
 }
 """The sections of a file that are one part each."""
 
-_MUTABLE = ("name", "budget", "width", "batches", "notes", "retries", "interrupted", "durability", "timeouts")
+_MUTABLE = (
+    "name",
+    "budget",
+    "width",
+    "batches",
+    "notes",
+    "retries",
+    "interrupted",
+    "durability",
+    "timeouts",
+    "approval",
+    "breaker",
+)
 """What may change between sessions of one campaign; everything else is its identity."""
 
 
@@ -132,7 +144,7 @@ def _campaign(file: CampaignFile, parts: Mapping[str, Part], built: Mapping[str,
         candidates=file.atlas.candidates,
         support=file.atlas.support,
         envelope=envelope,
-        planner=built["planner"],
+        planner=file.sentinels.around(built["planner"]) if file.sentinels else built["planner"],
         executor=guarded(built["executor"], envelope),
         evaluator=built["evaluator"],
         identity={name: section for name, section in identity.items() if name not in _MUTABLE},
@@ -140,6 +152,8 @@ def _campaign(file: CampaignFile, parts: Mapping[str, Part], built: Mapping[str,
         timeouts=file.timeouts.value(),
         hopeless=file.hopeless.rule() if file.hopeless else None,
         batches=file.batches,
+        approval=file.approval,
+        breaker=file.breaker.value() if file.breaker else None,
         simulated=file.simulated,
         instrument=file.instrument,
     )
@@ -154,12 +168,9 @@ def _filled(file: CampaignFile, parts: Mapping[str, dict[str, Any]]) -> dict[str
         else:
             document["library"]["families"][int(place.rpartition(".")[2])] = filled
     # What was added since histories were first founded is named only where it is used: they are still this campaign's.
-    if file.hopeless is None:
-        del document["hopeless"]
-    if not file.simulated:
-        del document["simulated"]
-    if file.instrument is None:
-        del document["instrument"]
+    for added in ("hopeless", "simulated", "instrument", "sentinels", "approval", "breaker"):
+        if not document[added]:
+            del document[added]
     for limits in document["envelope"]["channels"].values():
         for added in ("step", "energy"):
             if limits[added] is None:

@@ -9,12 +9,14 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Len, Lt
 from pydantic import BaseModel, FiniteFloat, StringConstraints
 
+from zbo_orchestrator.breaker import Breaker
 from zbo_orchestrator.campaign.complaints import Problem, brief, meant
 from zbo_orchestrator.campaign.parts import STRICT
 from zbo_orchestrator.envelope import Envelope, Limits
 from zbo_orchestrator.executors.timeouts import Timeouts
 from zbo_orchestrator.hopeless import Rule
-from zbo_orchestrator.model import Budget, Channel, Goal
+from zbo_orchestrator.model import Budget, Channel, Goal, Planner
+from zbo_orchestrator.planners.sentinels import Sentinels
 
 Pair = tuple[FiniteFloat, FiniteFloat]
 Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
@@ -132,6 +134,33 @@ class HopelessSection(Section):
         return Rule(self.value, self.quantile, self.after, self.trials, self.direction)
 
 
+class BreakerSection(Section):
+    """Pauses the campaign, for people to look, where too many trials fail; each rule is off where it is null."""
+
+    failures: Annotated[int, Ge(1)] | None = 5
+    """So many in a row."""
+    share: Annotated[FiniteFloat, Gt(0), Lt(1)] | None = None
+    """More than this share of the last `of` trials."""
+    of: Annotated[int, Ge(2)] = 20
+
+    def value(self) -> Breaker:
+        return Breaker(self.failures, self.share, self.of)
+
+
+class SentinelsSection(Section):
+    """Runs one trajectory again and again, to see whether the apparatus still answers as it did."""
+
+    every: Annotated[int, Ge(1)] = 10
+    """Other trials between two sentinels; the first trial is one too. They count as trials of the budget."""
+    z: Annotated[tuple[FiniteFloat, ...], Len(1)] | None = None
+    """The latent point; null: the feasible one nearest to the middle of the latent box."""
+    limit: Annotated[FiniteFloat, Gt(0)] | None = None
+    """How far its score may drift from the first one before the campaign is paused; null: however far."""
+
+    def around(self, planner: Planner) -> Planner:
+        return Sentinels(planner, self.every, self.z, self.limit)
+
+
 Seconds = Annotated[FiniteFloat, Gt(0)]
 
 
@@ -184,6 +213,12 @@ class CampaignFile(Section):
     """Whether nothing can be harmed: an instrument that does not say so itself is refused."""
     instrument: Annotated[str, StringConstraints(min_length=1)] | None = None
     """The identity that the instrument has to give, such as its answer to *IDN?; it is driven with `--live` only."""
+    approval: bool = False
+    """Whether every trial waits until a person approves it (`zbo approve`) or vetoes it."""
+    breaker: BreakerSection | None = None
+    """When to pause because trials fail; null: after 5 in a row where an instrument is driven, else never."""
+    sentinels: SentinelsSection | None = None
+    """Watches for drift; null: nothing is run twice."""
     notes: dict[str, Any] = {}
     """Anything worth keeping: sample, operator, purpose."""
     timeouts: TimeoutsSection = TimeoutsSection()

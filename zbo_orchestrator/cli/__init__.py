@@ -16,15 +16,20 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from zbo_orchestrator.cli import by_hand, campaigns, histories
+from zbo_orchestrator.cli import by_hand, campaigns, histories, people
 from zbo_orchestrator.cli.compare import compare
 from zbo_orchestrator.cli.new_plugin import new_plugin
 from zbo_orchestrator.cli.run import run
 from zbo_orchestrator.cli.simulate import simulate_instrument
-from zbo_orchestrator.model import ConfigurationError, FatalError, HistoryError, ZboError
+from zbo_orchestrator.model import ConfigurationError, FatalError, HistoryError, Unattended, ZboError
 
-DONE, FAILED, CONFIGURATION, HISTORY, FATAL = 0, 1, 2, 3, 4
-_CODES: dict[type[ZboError], int] = {ConfigurationError: CONFIGURATION, HistoryError: HISTORY, FatalError: FATAL}
+DONE, FAILED, CONFIGURATION, HISTORY, FATAL, UNATTENDED = 0, 1, 2, 3, 4, 5
+_CODES: dict[type[ZboError], int] = {
+    ConfigurationError: CONFIGURATION,
+    HistoryError: HISTORY,
+    FatalError: FATAL,
+    Unattended: UNATTENDED,
+}
 
 
 app = typer.Typer(
@@ -64,11 +69,12 @@ def zbo(
       zbo new-plugin my-lab                a package for an instrument of your own, to start from
       zbo next my-campaign.yaml            run it by hand: what comes next; zbo tell records what came out
       zbo check my-campaign.yaml           is the file right? what may the planner ask for?
+      zbo pause histories/ferrosim-curl    people have a say: also resume, approve, veto, inject, budget, stop
       zbo parts                            what is installed: planners, decoders, executors ...
 
     \b
     Exit codes: 0 done, 1 anything else, 2 the campaign file or the command line is wrong,
-    3 the history cannot be trusted or is in use, 4 stopped by a fatal error, 130 interrupted.
+    3 the history cannot be trusted or is in use, 4 stopped by a fatal error, 5 it waits for people, 130 interrupted.
     """
 
 
@@ -92,6 +98,8 @@ for _command in (
 ):
     app.command()(_command)
 app.command(name="next")(by_hand.next_trial)
+for _asked in people.COMMANDS:
+    app.command(context_settings={"ignore_unknown_options": _asked is people.inject})(_asked)  # -1.2 is no option
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -119,14 +119,16 @@ def _replayed(history: Path, *, allow_code: bool) -> list[str]:
 
     record = Record.read(history)
     planner, certify = replayable(record, allow_code=allow_code)
-    differences = []
+    differences, done = [], 0
     with Screen(Console(stderr=True), Best(record.goal)) as screen:
         for done, replayed in enumerate(replay(record, planner, certify), 1):
             screen.working("plans", done, len(record.plans))
             if replayed.difference:
                 differences.append(f"plan {replayed.plan}: {replayed.difference}")
     if not differences:
-        typer.echo(f"replayed {len(record.plans)} plans: every one equal, bit for bit")
+        people = len(record.plans) - done
+        others = f"; {people} {'was' if people == 1 else 'were'} asked for by people" if people else ""
+        typer.echo(f"replayed {done} plans: every one equal, bit for bit{others}")
     return differences
 
 

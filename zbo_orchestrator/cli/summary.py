@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from zbo_orchestrator.cli.terminal import sparkline
-from zbo_orchestrator.history import Record
+from zbo_orchestrator.history import Inbox, Record
 from zbo_orchestrator.model import Status
+from zbo_orchestrator.standing import Standing
 
 
 def summarize(path: Path) -> dict[str, Any]:
@@ -24,6 +25,8 @@ def summarize(path: Path) -> dict[str, Any]:
         "history": str(path),
         "state": record.state,
         "stop_reason": record.stop_reason,
+        "paused": Standing.of(record.events).paused,
+        "unanswered": len(Inbox(path).files()),
         "goal": {"direction": "maximize" if record.goal.maximize else "minimize", "target": record.goal.target},
         "budget": {"initial": record.budget.initial, "total": record.budget.total, "seconds": record.budget.seconds},
         "trials": len(record.status),
@@ -68,6 +71,10 @@ def lines(summary: dict[str, Any]) -> Iterator[str]:
     reason = f": {summary['stop_reason']}" if summary["stop_reason"] else ""
     yield f"campaign     {summary['name']} ({summary['goal']['direction']})"
     yield f"state        {summary['state']}{reason}"
+    if summary["paused"]:
+        yield f"paused       {summary['paused']} (to go on: zbo resume {summary['history']})"
+    if summary["unanswered"]:
+        yield f"requests     {summary['unanswered']}, answered when the campaign runs"
     yield f"trials       {summary['trials']} of {budget['total']}{limit} ({counts or 'none yet'})"
     if (best := summary["best"]) is not None:
         yield f"best         {best['value']:.8g} at trial {best['number']}, z = {point(best['z'])}"

@@ -62,6 +62,7 @@ class Screen(Watcher):
         self._bars = _bars(console) if console.is_terminal else None
         self._tasks: dict[str, TaskID] = {}
         self._tenth = -1
+        self._why = ""
         self._running: dict[int, float] = {}  # when a trial was first heard of, or without bars last told of
 
     def __enter__(self) -> Self:
@@ -119,6 +120,11 @@ class Screen(Watcher):
             best = f"{'new ' if new else ''}{self._best}"
             self._line(f"{self._done}/{self._total}  {_verdict(trial)}  {best}  {self._left()} left")
 
+    def held(self, history: History, why: str) -> None:
+        if why != self._why:
+            self._line(f"waiting: {why}{_way_out(history, why)}" if why else "going on")
+        self._why = why
+
     def _left(self) -> timedelta:
         share = (time.monotonic() - self._began) / max(self._done - self._held, 1)
         return timedelta(seconds=round(share * max(self._total - self._done, 0)))
@@ -136,6 +142,12 @@ class Screen(Watcher):
 
     def _line(self, text: str) -> None:
         self._console.print(text.rstrip(), markup=False, highlight=False, soft_wrap=True)
+
+
+def _way_out(history: History, why: str) -> str:
+    """What to type, on a line of its own for each way."""
+    ways = ["resume"] if why.startswith("paused") else ["approve", "veto"]
+    return "".join(f"\n  zbo {way} {history.path}" for way in ways)
 
 
 def _bars(console: Console) -> Progress:

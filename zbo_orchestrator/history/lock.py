@@ -27,12 +27,14 @@ class Lock:
     on exec, and in a forked child at once. Network file systems must support flock for this to hold across hosts.
     """
 
-    def __init__(self, path: Path, wait: float = 5.0) -> None:
+    def __init__(self, path: Path, wait: float = 5.0, *, sign: bool = True) -> None:
         """Raises `HistoryError` naming the holder where the lock is not free within `wait` seconds."""
         self.path = path
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             self._take(wait)
+            if sign:
+                self._sign()
         except BaseException:
             self.release()
             raise
@@ -44,7 +46,6 @@ class Lock:
             if time.monotonic() >= deadline:
                 raise HistoryError(f"another process is writing this history: {self.holder()} ({self.path})")
             time.sleep(_POLL)
-        self._sign()
 
     def _try(self) -> bool:
         try:
@@ -84,6 +85,19 @@ class Lock:
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor = -1
+
+
+def held_by(history: str | Path) -> str | None:
+    """Who writes a history now, in words; None: nobody does."""
+    place = Path(history)
+    path = place.with_name(f"{place.name}.lock")
+    if not path.exists():
+        return None
+    try:
+        with Lock(path, wait=0, sign=False):
+            return None
+    except HistoryError as taken:
+        return str(taken)
 
 
 _held: weakref.WeakSet[Lock] = weakref.WeakSet()

@@ -35,6 +35,7 @@ from zbo_orchestrator.model import (
     Trajectory,
     TransientError,
     Trial,
+    Vetoed,
 )
 
 _ERRORS: dict[int, type[ExecutionError]] = {
@@ -43,6 +44,7 @@ _ERRORS: dict[int, type[ExecutionError]] = {
     Status.STOPPED: Stopped,
     Status.INTERRUPTED: Interrupted,
     Status.TRANSIENT: TransientError,
+    Status.VETOED: Vetoed,
 }
 
 
@@ -179,6 +181,11 @@ class Record:
     def status(self) -> Array:
         """[trial], `Status` as integers."""
         return self._state.status.copy()
+
+    @property
+    def recorded_tick(self) -> Array:
+        """[trial], when each was recorded by the logical clock that events note too; -1 where it is not."""
+        return self._state[schema.COUNTS].column("recorded").copy()
 
     @property
     def plan_of(self) -> Array:

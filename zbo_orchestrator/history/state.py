@@ -167,7 +167,15 @@ class State:
         return parsed
 
     def budget(self, founding: Budget) -> Budget:
-        return self._latest("budget", asdict(founding), lambda data: Budget(**data))  # type: ignore[no-any-return]
+        """The one in force: the latest of the campaign file's and of a person's."""
+        return self._latest("budget", asdict(founding), _budget)  # type: ignore[no-any-return]
+
+    def filed_budget(self, founding: Budget) -> Budget:
+        """The campaign file's latest."""
+        filed = [
+            row["data"] for row in self.journal(schema.EVENTS) if row["kind"] == "budget" if "by" not in row["data"]
+        ]
+        return _budget(filed[-1]) if filed else founding
 
     def name(self, founding: str) -> str:
         return str(self._latest("name", {"to": founding}, lambda data: data["to"]))
@@ -246,6 +254,10 @@ class State:
             budget=budget,
             elapsed=elapsed,
         )
+
+
+def _budget(data: Json) -> Budget:
+    return Budget(data["initial"], data["total"], data["seconds"])
 
 
 def ends_of(tables: Mapping[str, Table]) -> dict[str, int]:

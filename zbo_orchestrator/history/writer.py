@@ -144,12 +144,9 @@ class History(Record):
             self.event(kind, **{"from": had, "to": wants})
 
     def _change_budget(self, budget: Budget | None) -> None:
-        if budget is None or budget == self.budget:
-            return
-        grew = _grew(self.budget, budget)
-        self.event("budget", **asdict(budget))
-        if grew and self.state == "finished":
-            self.event("reopen", reason="the budget grew")
+        """A file that says what it said before leaves standing what a person has asked for since."""
+        if budget is not None and budget != self._state.filed_budget(self.charter.budget):
+            self.set_budget(budget)
 
     def _interrupt_started(self) -> None:
         if self.charter.repeatable:
@@ -212,6 +209,14 @@ class History(Record):
             row = {**stamp, "kind": kind, "data": data}
             self._state[schema.EVENTS].append(json=to_json(row))
             self._commits.note(kind)
+
+    def set_budget(self, budget: Budget, by: str = "") -> None:
+        """From now on; `by` whom, where it is not the campaign file's. A finished campaign with more of it runs on."""
+        grew = _grew(self.budget, budget)
+        with self.transaction():
+            self.event("budget", **asdict(budget), **({"by": by} if by else {}))
+            if grew and self.state == "finished":
+                self.event("reopen", reason="the budget grew")
 
     def finish(self, reason: str) -> None:
         """Note that the campaign is over, and why."""

@@ -47,10 +47,10 @@ def asked(evidence: Evidence) -> Array:
 
 
 def barred(evidence: Evidence, *, repeats: bool) -> Array:
-    """The points [k, d] that must not be asked (again): all that were; with repeats, refused, stopped, pending ones."""
+    """The points [k, d] that must not be asked (again): all that were; with repeats, what was ruled out, or is pending."""
     if not repeats:
         return asked(evidence)
-    barred = evidence.z[np.isin(evidence.status, (Status.REFUSED, Status.STOPPED))]
+    barred = evidence.z[np.isin(evidence.status, (Status.REFUSED, Status.STOPPED, Status.VETOED))]
     return unit(evidence.space, np.concatenate([barred, evidence.pending]))
 
 

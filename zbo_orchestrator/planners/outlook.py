@@ -125,15 +125,15 @@ class View:
 
 
 def _unanswered(evidence: Evidence) -> Array:
-    """Points [p, d], unit box, where asking again soon would teach nothing: pending ones, failed and stopped ones."""
-    ended = evidence.z[np.isin(evidence.status, (Status.FAILED, Status.STOPPED))]
+    """Points [p, d], unit box, where asking again soon would teach nothing: pending, failed, stopped and vetoed ones."""
+    ended = evidence.z[np.isin(evidence.status, (Status.FAILED, Status.STOPPED, Status.VETOED))]
     return unit(evidence.space, np.concatenate([ended, evidence.pending]))
 
 
 def _success(evidence: Evidence, points: Array) -> Array:
-    """Only a score or a plain failure speaks of the point: passing failures, stops and refusals do not."""
-    told = np.isin(evidence.status, (Status.SCORED, Status.FAILED))
-    failed = evidence.status[told] == Status.FAILED
+    """A score, a plain failure or a person's veto speaks of the point: passing failures, stops and refusals do not."""
+    told = np.isin(evidence.status, (Status.SCORED, Status.FAILED, Status.VETOED))
+    failed = evidence.status[told] != Status.SCORED
     return probability(unit(evidence.space, evidence.z[told]), failed, points)
 
 
