@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,11 @@ from zbo_orchestrator.campaign import Campaign, load
 from zbo_orchestrator.cli import main
 from zbo_orchestrator.conduct import Watcher, conduct
 from zbo_orchestrator.history import History, Inbox, Record, Request, verify
-from zbo_orchestrator.model import HistoryError, Status, Trial, Unattended, Vetoed
+from zbo_orchestrator.model import ConfigurationError, HistoryError, Status, Trial, Unattended, Vetoed
+from zbo_orchestrator.planners.baselines import Random
 from zbo_orchestrator.planners.sentinels import Sentinels, drift
 from zbo_orchestrator.standing import Standing
+from zbo_orchestrator.testing import bowl
 
 HERE = Path(__file__).parent
 
@@ -43,7 +45,7 @@ class Person(Watcher):
     """Asks for things at set moments: after so many trials, or as soon as the campaign waits."""
 
     after: dict[int, list[Request]]
-    waiting: Iterator[list[Request]] = iter(())
+    waiting: Iterator[list[Request]] = field(default_factory=lambda: iter(()))
     why: str = ""
 
     def recorded(self, history: History, trial: Trial) -> None:
@@ -306,10 +308,6 @@ def test_a_drift_pauses_and_a_resumption_accepts_it(tmp_path: Path, history: Pat
 
 @pytest.mark.parametrize("z", [[0.0], [0.0, 2.0]])
 def test_a_sentinel_outside_the_box_is_refused(z: list[float]) -> None:
-    from zbo_orchestrator.model import ConfigurationError
-    from zbo_orchestrator.planners.baselines import Random
-    from zbo_orchestrator.testing import bowl
-
     with pytest.raises(ConfigurationError, match="wanted a point between"):
         Sentinels(Random(), z=tuple(z)).point(bowl())
 

@@ -47,7 +47,7 @@ def asked(evidence: Evidence) -> Array:
 
 
 def barred(evidence: Evidence, *, repeats: bool) -> Array:
-    """The points [k, d] that must not be asked (again): all that were; with repeats, what was ruled out, or is pending."""
+    """The points [k, d] that must not be asked (again): all that were; with repeats, what is ruled out or pending."""
     if not repeats:
         return asked(evidence)
     barred = evidence.z[np.isin(evidence.status, (Status.REFUSED, Status.STOPPED, Status.VETOED))]

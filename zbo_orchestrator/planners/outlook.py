@@ -125,7 +125,7 @@ class View:
 
 
 def _unanswered(evidence: Evidence) -> Array:
-    """Points [p, d], unit box, where asking again soon would teach nothing: pending, failed, stopped and vetoed ones."""
+    """Points [p, d], unit box, where asking again soon would teach nothing: pending, failed, stopped, vetoed ones."""
     ended = evidence.z[np.isin(evidence.status, (Status.FAILED, Status.STOPPED, Status.VETOED))]
     return unit(evidence.space, np.concatenate([ended, evidence.pending]))
 
