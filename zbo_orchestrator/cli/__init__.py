@@ -17,6 +17,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from zbo_orchestrator.cli import by_hand, campaigns, histories, people
+from zbo_orchestrator.cli.certify import certify
 from zbo_orchestrator.cli.compare import compare
 from zbo_orchestrator.cli.new_plugin import new_plugin
 from zbo_orchestrator.cli.run import run
@@ -65,6 +66,7 @@ def zbo(
       zbo show histories/ferrosim-curl     what was found
       zbo report histories/ferrosim-curl   the figures, as one HTML file
       zbo simulate-instrument              an instrument to plug in, harmless
+      zbo certify ferrosim-over-scpi       what does it do when everything fails?
       zbo compare histories/jrvae-digits   does it beat what people use?
       zbo new-plugin my-lab                a package for an instrument of your own, to start from
       zbo next my-campaign.yaml            run it by hand: what comes next; zbo tell records what came out
@@ -93,6 +95,7 @@ for _command in (
     histories.rescore,
     campaigns.schema,
     simulate_instrument,
+    certify,
     new_plugin,
     by_hand.tell,
 ):
