@@ -150,7 +150,7 @@ def begun(zbo: Zbo, tmp_path: Path) -> str:
 
 
 def test_a_campaign_by_hand_asks_for_what_any_executor_would_have_been_given(zbo: Zbo, tmp_path: Path) -> None:
-    bayesian, short = {"use": "bayesian"}, {"initial": 3, "total": 5}
+    bayesian, short = {"use": "bayesian"}, {"initial": 2, "total": 4}
     machine = written(tmp_path, DIRECT, planner=bayesian, budget=short)
     conduct(load(machine, allow_code=True), Path("histories/hill"), Watcher())
     alone = Record.read("histories/hill")
@@ -232,6 +232,23 @@ def test_an_answer_left_by_a_process_that_died_is_recorded_by_the_next_look(zbo:
     said = zbo("next", HISTORY).out
     assert "trial 0 scored: 4; best 4 (trial 0)" in said
     assert "trial 1: random draw 2" in said
+
+
+def test_a_paused_campaign_keeps_an_answer_until_it_is_resumed(zbo: Zbo, begun: str) -> None:
+    zbo("pause", HISTORY, "-m", "the pump is loud")
+    paused = zbo("tell", HISTORY, 0, "--value", 4)
+    assert paused.code == 5
+    assert "the pump is loud" in paused.err
+    zbo("resume", HISTORY)
+    assert "trial 0 scored: 4" in zbo("next", HISTORY).out
+
+
+def test_a_budget_that_a_person_raised_stays_raised(zbo: Zbo, tmp_path: Path) -> None:
+    zbo("next", written(tmp_path, BY_HAND, budget={"initial": 1, "total": 1}))
+    zbo("budget", HISTORY, "--total", 3)
+    assert "trial 1: " in zbo("tell", HISTORY, 0, "--value", 4).out
+    assert "trial 2: " in zbo("tell", HISTORY, 1, "--value", 5).out
+    assert Record.read(HISTORY).budget.total == 3
 
 
 def test_several_open_trials_are_told_in_any_order(zbo: Zbo, tmp_path: Path) -> None:

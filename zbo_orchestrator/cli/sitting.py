@@ -15,8 +15,7 @@ from zbo_orchestrator.cli.terminal import Best, Screen
 from zbo_orchestrator.conduct import Watcher, conduct, scratch_folder
 from zbo_orchestrator.executors import by_hand
 from zbo_orchestrator.executors.guarded import bare
-from zbo_orchestrator.history import History, Record
-from zbo_orchestrator.history.lock import Lock
+from zbo_orchestrator.history import History, Record, held_by
 from zbo_orchestrator.model import (
     ConfigurationError,
     ExecutionError,
@@ -30,13 +29,16 @@ from zbo_orchestrator.model import (
 
 _LOOK = 0.2
 """Seconds between looks at a history that another process writes."""
+_LEAVE = 1.0
+"""Seconds to wait for people where nothing may start without them."""
 
 
 def of_history(path: Path, *, allow_code: bool) -> Campaign:
-    """The campaign of a history, with the budget, name and notes now in force."""
+    """The campaign of a history, with the budget, name and notes that its file had last."""
     record = Record.read(path)
     campaign = rebuild(record.charter.campaign, allow_code=allow_code)
-    return replace(campaign, budget=record.budget, name=record.name, notes=record.notes)
+    budget = record.tables.filed_budget(record.charter.budget)
+    return replace(campaign, budget=budget, name=record.name, notes=record.notes)
 
 
 class Unanswered(Exception):  # noqa: N818 (how a sitting ends, not an error)
@@ -63,11 +65,12 @@ class Sitting:
         return [proposal for proposal in self.open() if not self._answered(proposal.number)]
 
     def over(self) -> bool:
-        """Whether the campaign is finished, and its budget asks for no more."""
+        """Whether the campaign is finished, and its file asks for no more."""
         if not History.exists(self.path):
             return False
         record = Record.read(self.path)
-        return record.state == "finished" and record.budget == self.campaign.budget
+        filed = record.tables.filed_budget(record.charter.budget)
+        return record.state == "finished" and filed == self.campaign.budget
 
     def trajectory(self, proposal: Proposal) -> Trajectory:
         return self.campaign.decoder(Record.read(self.path)).decode(proposal.z[None])[0]
@@ -105,10 +108,10 @@ class Sitting:
         """Run the loop until every open trial waits for a person, or let the process do so that has the history.
 
         Raises `HistoryError` naming that process where in so many seconds it has not recorded the trial that was told,
-        or asks for no other.
+        or asks for no other; and `Unattended` where the campaign is paused, or a trial needs somebody's leave.
         """
         deadline = time.monotonic() + patience
-        while (holder := self._holder()) and not self._settled(told):
+        while (holder := held_by(self.path)) and not self._settled(told):
             if time.monotonic() > deadline:
                 raise HistoryError(f"{holder}; it has not come to this trial in {patience:g} s")
             time.sleep(_LOOK)
@@ -124,22 +127,12 @@ class Sitting:
         with Screen(Console(stderr=True), Best(self.campaign.goal)) as screen:
             watcher = _UntilAsked(screen, lambda: any(self._answered(number) for number in open_now))
             try:
-                conduct(self.campaign, self.path, watcher, workers="threads")
+                conduct(self.campaign, self.path, watcher, workers="threads", patience=_LEAVE)
             except Unanswered:
                 return
 
     def _answered(self, number: int) -> bool:
         return (self.folder(number) / by_hand.ANSWERED).exists()
-
-    def _holder(self) -> str:
-        """Who is writing the history, in words; empty where nobody is."""
-        if not History.exists(self.path):
-            return ""
-        try:
-            Lock(self.path.with_name(f"{self.path.name}.lock"), wait=0.0).release()
-        except HistoryError as held:
-            return str(held)
-        return ""
 
 
 class _UntilAsked(Watcher):
