@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from contextvars import ContextVar
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -26,6 +27,7 @@ from prefect.logging.handlers import APILogWorker
 from prefect.runtime import flow_run
 from pydantic import Field
 
+from zbo_flows.asking import PausedRun
 from zbo_flows.observed import observed
 from zbo_orchestrator.campaign import load
 from zbo_orchestrator.conduct import Watcher, Watchers, WorkersKind, budgeted, conduct, history_path, recorded
@@ -53,6 +55,7 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
     overrides: list[str] | None = None,
     allow_code: bool = False,
     live: bool = False,
+    patience: Annotated[float, Field(ge=0)] | None = None,
 ) -> dict[str, Any]:
     """Run a campaign, or go on with it, until its planner stops.
 
@@ -61,14 +64,16 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
     trials      the budget in all; add: more than the history holds; neither: as the campaign file says
     overrides   `dotted.key=value`, as for `zbo run --set`
     live        arms the instrument that the campaign file names; nothing else but a simulator is driven
+    patience    seconds to wait for people where the campaign needs them; empty: as long as it takes
     """
     wanted = [*(overrides or []), *([f"width={width}"] if width else [])]
     loaded = load(campaign, wanted, allow_code=allow_code)
     path = history_path(loaded, history)
     artifacts = Artifacts(loaded.name)
-    watcher = Watchers((artifacts, AUDIENCE.get()))
+    watcher = Watchers((artifacts, PausedRun(), AUDIENCE.get()))
     wished = budgeted(loaded, path, trials=trials, add=add)
-    conduct(wished, path, watcher, workers=workers, live=live, dressed=observed)
+    awaited = inf if patience is None else patience
+    conduct(wished, path, watcher, workers=workers, live=live, patience=awaited, dressed=observed)
     return artifacts.close()
 
 

@@ -1,0 +1,92 @@
+"""People asked through Prefect: a campaign that waits is a paused flow run, whose form answers into the inbox.
+
+The command line answers the same inbox; whoever is first is heard, and the flow run goes on either way.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.context import FlowRunContext
+from prefect.flow_runs import resume_flow_run
+from prefect.input import RunInput, keyset_from_paused_state
+from prefect.input.run_input import Keyset
+from prefect.logging import get_run_logger
+from prefect.states import Paused
+from prefect.utilities.engine import propose_state_sync
+
+from zbo_orchestrator.conduct import Watcher
+from zbo_orchestrator.history import History, Inbox, Request
+
+LOOK = 1.0
+"""Seconds between two looks at the flow run's state."""
+_A_YEAR = 365 * 24 * 3600.0
+"""Seconds: Prefect wants a paused run to end some day."""
+
+
+class Decision(RunInput):
+    """What the form on a paused run's page asks for."""
+
+    decision: Literal["resume", "approve", "veto", "inject", "stop"]
+    reason: str = ""
+    by: str = "somebody at the Prefect server"
+    z: list[float] | None = None
+    """The latent point, to inject."""
+
+
+class PausedRun(Watcher):
+    """Shows a waiting campaign as a paused flow run and takes what is typed there to the inbox."""
+
+    def __init__(self) -> None:
+        self._keys: Keyset | None = None
+        self._looked = 0.0
+
+    def held(self, history: History, why: str) -> None:
+        if why and self._keys is None:
+            self._pause(why)
+        elif why and time.monotonic() - self._looked > LOOK:
+            self._look(history)
+        elif not why and self._keys is not None:
+            self._release()
+
+    def _pause(self, why: str) -> None:
+        get_run_logger().warning("waiting for people: %s", why)
+        state: State[None] = Paused(message=why, timeout_seconds=_A_YEAR, pause_key=str(time.time_ns()))
+        keys = keyset_from_paused_state(state)
+        state.state_details.run_input_keyset = keys
+        with get_client(sync_client=True) as client:
+            told = propose_state_sync(client, state, flow_run_id=_run().id)
+        if not told.is_paused():
+            raise RuntimeError(f"the flow run did not pause: it is {told.type.value}")
+        usual: Literal["resume", "approve"] = "resume" if why.startswith("paused") else "approve"
+        Decision.with_initial_data(description=why, decision=usual).save(keys)
+        self._keys, self._looked = keys, time.monotonic()
+
+    def _look(self, history: History) -> None:
+        """Hand on what was decided, once the run was resumed."""
+        assert self._keys is not None
+        self._looked = time.monotonic()
+        with get_client(sync_client=True) as client:
+            state = client.read_flow_run(_run().id).state
+        if state is None or not state.is_running():
+            return
+        said = Decision.load(self._keys)
+        self._keys = None
+        data = {"z": said.z} if said.decision == "inject" else {}
+        Inbox(history.path).put(Request(said.decision, said.reason, said.by, data))
+
+    def _release(self) -> None:
+        """Somebody answered by another way."""
+        self._keys = None
+        resume_flow_run(_run().id, run_input={"decision": "resume", "reason": "answered elsewhere"})
+        get_run_logger().info("going on")
+
+
+def _run() -> FlowRun:
+    context = FlowRunContext.get()
+    assert context is not None
+    assert context.flow_run is not None
+    return context.flow_run
