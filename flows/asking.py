@@ -6,7 +6,7 @@ The command line answers the same inbox; whoever is first is heard, and the flow
 from __future__ import annotations
 
 import time
-from typing import Literal
+from typing import Literal, cast
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
@@ -23,7 +23,7 @@ from zbo_orchestrator.history import History, Inbox, Request
 
 LOOK = 1.0
 """Seconds between two looks at the flow run's state."""
-_A_YEAR = 365 * 24 * 3600.0
+_A_YEAR = 365 * 24 * 3600
 """Seconds: Prefect wants a paused run to end some day."""
 
 
@@ -56,7 +56,7 @@ class PausedRun(Watcher):
         get_run_logger().warning("waiting for people: %s", why)
         state: State[None] = Paused(message=why, timeout_seconds=_A_YEAR, pause_key=str(time.time_ns()))
         keys = keyset_from_paused_state(state)
-        state.state_details.run_input_keyset = keys
+        state.state_details.run_input_keyset = {**keys}
         with get_client(sync_client=True) as client:
             told = propose_state_sync(client, state, flow_run_id=_run().id)
         if not told.is_paused():
@@ -73,7 +73,7 @@ class PausedRun(Watcher):
             state = client.read_flow_run(_run().id).state
         if state is None or not state.is_running():
             return
-        said = Decision.load(self._keys)
+        said = cast(Decision, Decision.load(self._keys))  # a coroutine in a flow that is one
         self._keys = None
         data = {"z": said.z} if said.decision == "inject" else {}
         Inbox(history.path).put(Request(said.decision, said.reason, said.by, data))

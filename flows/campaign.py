@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from contextvars import ContextVar
-from math import inf
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -72,8 +71,7 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
     artifacts = Artifacts(loaded.name)
     watcher = Watchers((artifacts, PausedRun(), AUDIENCE.get()))
     wished = budgeted(loaded, path, trials=trials, add=add)
-    awaited = inf if patience is None else patience
-    conduct(wished, path, watcher, workers=workers, live=live, patience=awaited, dressed=observed)
+    conduct(wished, path, watcher, workers=workers, live=live, patience=patience, dressed=observed)
     return artifacts.close()
 
 

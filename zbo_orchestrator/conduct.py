@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from math import inf
 from pathlib import Path
 from typing import Literal
 
@@ -101,13 +100,13 @@ def conduct(
     *,
     workers: WorkersKind = "inline",
     live: bool = False,
-    patience: float = inf,
+    patience: float | None = None,
     dressed: Callable[[Campaign], Campaign] = lambda campaign: campaign,
 ) -> None:
     """Open the history at `path` and run the campaign on it until the planner stops, or somebody does.
 
     live      arms the instrument that the campaign names (see `arming`)
-    patience  seconds to wait for people where the campaign is paused, or a trial needs their leave
+    patience  seconds to wait for people where the campaign is paused, or a trial needs their leave; None: for ever
     dressed   wraps the roles that run trials for an observer; the history is opened with the bare ones
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -128,7 +127,7 @@ def conduct(
 
 @contextmanager
 def _overseen(
-    campaign: Campaign, history: History, watcher: Watcher, breaker: Breaker, patience: float
+    campaign: Campaign, history: History, watcher: Watcher, breaker: Breaker, patience: float | None
 ) -> Iterator[tuple[Oversight, Progress]]:
     """What people and rules have to say, and who hears of a trial's progress."""
     sentinels = campaign.planner if isinstance(campaign.planner, Sentinels) else None

@@ -43,7 +43,7 @@ class Oversight:
     """Of one sitting of a campaign.
 
     approval   whether every trial waits for somebody's leave
-    patience   seconds to wait for people before `Unattended` is raised
+    patience   seconds to wait for people before `Unattended` is raised; None: for ever
     held       told why nothing may start, again and again while it waits; empty once it goes on
     """
 
@@ -51,7 +51,7 @@ class Oversight:
     approval: bool = False
     breaker: Breaker = field(default_factory=lambda: Breaker(None))
     sentinels: Sentinels | None = None
-    patience: float = inf
+    patience: float | None = None
     held: Callable[[History, str], None] = lambda _history, _why: None
     stopped: str = ""
     """Why a person ended the campaign; empty while nobody did."""
@@ -78,7 +78,7 @@ class Oversight:
                 return None
             self.held(self.history, why)
             told = True
-            if time.monotonic() - began > self.patience:
+            if self.patience is not None and time.monotonic() - began > self.patience:
                 raise Unattended(f"nobody came for {self.patience:g} s: {why}")
             time.sleep(POLL)
         if told:

@@ -7,7 +7,7 @@ import os
 import shlex
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -42,6 +42,12 @@ def run(
     live: Annotated[
         bool, typer.Option("--live", help="Drive the instrument that the file names under `instrument`.")
     ] = False,
+    patience: Annotated[
+        float | None,
+        typer.Option(
+            "--patience", min=0, metavar="S", help="Leave (exit code 5) after S seconds of waiting for people."
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Drive nothing: show the next trial, or --trials N of them, and its commands."),
@@ -79,9 +85,11 @@ def run(
         again += [part for setting in overrides or [] for part in ("--set", setting)]
         again += ["--width", str(width)] * bool(width) + ["--without-prefect"] * without_prefect
         again += ["--workers", workers] * (workers != "inline") + ["--allow-code"] * allow_code + ["--live"] * live
+        again += ["--patience", str(patience)] * (patience is not None)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's way of saying Ctrl-C
         try:
-            _conduct(wanted, path, workers, None if without_prefect else (campaign, settings, allow_code), live=live)
+            flow = None if without_prefect else (campaign, settings, allow_code)
+            _conduct(wanted, path, flow, {"workers": workers, "live": live, "patience": patience})
         except KeyboardInterrupt as interrupt:
             typer.echo(f"zbo: interrupted; what was recorded is kept. To go on: {shlex.join(again)}", err=True)
             raise typer.Exit(130) from interrupt
@@ -127,12 +135,13 @@ def _finished(campaign: Campaign, path: Path) -> bool:
 def _conduct(
     campaign: Campaign,
     path: Path,
-    workers: Literal["inline", "threads", "processes"],
     flow: tuple[str, list[str], bool] | None,
-    *,
-    live: bool,
+    manner: dict[str, Any],
 ) -> None:
-    """Run trials while a screen shows them; through Prefect if there is a `flow` (file, overrides, allow_code)."""
+    """Run trials while a screen shows them; through Prefect if there is a `flow` (file, overrides, allow_code).
+
+    manner   what `conduct` and the flow are both given: workers, live, patience
+    """
     from rich.console import Console
 
     from zbo_orchestrator.cli.terminal import Best, Screen
@@ -140,19 +149,17 @@ def _conduct(
 
     with Screen(Console(), Best(campaign.goal)) as screen:
         if flow is None:
-            conduct(campaign, path, screen, workers=workers, live=live)
+            conduct(campaign, path, screen, **manner)
         else:
-            _through_prefect(campaign, path, workers, flow, screen, live=live)
+            _through_prefect(campaign, path, flow, screen, manner)
 
 
 def _through_prefect(
     campaign: Campaign,
     path: Path,
-    workers: Literal["inline", "threads", "processes"],
     flow: tuple[str, list[str], bool],
     screen: Screen,
-    *,
-    live: bool,
+    manner: dict[str, Any],
 ) -> None:
     """The same, as a flow run; the decoder learns while the server starts.
 
@@ -178,10 +185,9 @@ def _through_prefect(
                 file,
                 history=str(path),
                 trials=campaign.budget.total,
-                workers=workers,
                 overrides=overrides,
                 allow_code=allow_code,
-                live=live,
+                **manner,
             )
         finally:
             drain()
