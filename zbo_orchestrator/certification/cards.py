@@ -14,16 +14,16 @@ from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any, Literal
+from typing import Any
 
 from platformdirs import user_data_path
 
 from zbo_orchestrator.campaign.founding import sources
+from zbo_orchestrator.certification.rehearsal import Verdict
 from zbo_orchestrator.executors.guarded import bare
 from zbo_orchestrator.executors.supervised import Supervised
 from zbo_orchestrator.model import ConfigurationError, Executor
 
-Verdict = Literal["passed", "failed", "untested"]
 _PACKAGES = ("zbo-orchestrator", "numpy", "pyvisa", "pyvisa-py")
 
 
@@ -148,7 +148,7 @@ def require(executor: Executor, identity: str, campaign: str = "CAMPAIGN") -> Ca
     if card.digest != digest(executor):
         raise ConfigurationError(f"the code of {card.part} has changed since its card of {card.when}: {command}")
     if card.failed:
-        names = ", ".join(check.name for check in card.failed)
+        names = ", ".join(f"{check.section}: {check.name}" for check in card.failed)
         raise ConfigurationError(f"the card of {card.part} of {card.when} has failed: {names}; mend it, then {command}")
     return card
 

@@ -26,6 +26,7 @@ class Subject:
 
     options     what its card says of how it was built
     trajectory  what it is tested with; None: a gentle one within its own limits
+    duration    of the gentle one, in the executor's unit of time
     still       whether only what moves nothing but into the safe state is to be tested
     instrument  the identity that has to answer, None: any
     live        whether an instrument that is not simulated may be moved
@@ -34,6 +35,7 @@ class Subject:
     executor: Executor
     options: Mapping[str, Any] = field(default_factory=dict)
     trajectory: Trajectory | None = None
+    duration: float = trajectories.DURATION
     still: bool = False
     instrument: str | None = None
     live: bool = False
@@ -83,4 +85,4 @@ def _trajectory(subject: Subject, description: Description | None) -> Trajectory
     if description is None:
         name = part_of(subject.executor)
         raise ConfigurationError(f"{name} does not describe itself; wanted a campaign, for a curve of its library")
-    return trajectories.still(description) if subject.still else trajectories.gentle(description)
+    return trajectories.still(description) if subject.still else trajectories.gentle(description, subject.duration)

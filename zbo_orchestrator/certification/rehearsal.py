@@ -7,17 +7,17 @@ import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from zbo_orchestrator.certification.cards import Verdict
 from zbo_orchestrator.envelope import Envelope
 from zbo_orchestrator.executors.guarded import Guarded
 from zbo_orchestrator.instrument import Connected, Safe
 from zbo_orchestrator.model import ExecutionError, Executor, Measurement, Run, Trajectory, ZboError
 from zbo_orchestrator.testing.promises import Broken, Seen, Untestable
 
+Verdict = Literal["passed", "failed", "untested"]
 Keep = Callable[[Any, Trajectory], Seen]
 DRIVE = -1
 """The number of a run that is an ordinary trial, whose reports tell the child's process as `pid`."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,8 @@ from zbo_orchestrator.cli.options import CodeOption, SetOption
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from zbo_orchestrator.certification import Card, Subject
+    from zbo_orchestrator.certification.cards import Card
+    from zbo_orchestrator.certification.certifying import Subject
 
 _STYLES = {"passed": "green", "failed": "bold red", "untested": "yellow"}
 
@@ -35,6 +37,9 @@ def certify(
     trajectory_free: Annotated[
         bool, typer.Option("--trajectory-free", help="Run no trial: only what drives nowhere but to the safe state.")
     ] = False,
+    duration: Annotated[
+        float, typer.Option("--duration", min=1e-9, help="Of the half-sine, in the executor's unit of time.")
+    ] = 0.25,
     within: Annotated[
         float, typer.Option("--within", min=0.1, metavar="SECONDS", help="What any one check may take.")
     ] = 60.0,
@@ -59,14 +64,20 @@ def certify(
     """
     from rich.console import Console
 
-    from zbo_orchestrator import certification
+    from zbo_orchestrator.certification import cards, certifying
 
-    subject = _subject(part, overrides or [], live=live, still=trajectory_free, within=within, allow_code=allow_code)
+    subject = replace(
+        _subject(part, overrides or [], allow_code=allow_code),
+        duration=duration,
+        still=trajectory_free,
+        live=live,
+    )
+    subject = replace(subject, timeouts=replace(subject.timeouts, trial=within))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's way of saying Ctrl-C
     with Console(stderr=True).status("connecting") as status:
-        card = certification.certify(subject, status.update)
+        card = certifying.certify(subject, status.update)
     for path in [None, *([output] if output else [])]:
-        kept = certification.keep(card, path)
+        kept = cards.keep(card, path)
     if as_json:
         typer.echo(card.json())
     else:
@@ -78,22 +89,17 @@ def certify(
         raise typer.Exit(1)
 
 
-def _subject(part: str, overrides: list[str], *, live: bool, still: bool, within: float, allow_code: bool) -> Subject:
-    from dataclasses import replace
-
+def _subject(part: str, overrides: list[str], *, allow_code: bool) -> Subject:
     from zbo_orchestrator.campaign import load
     from zbo_orchestrator.campaign.parts import installed
-    from zbo_orchestrator.certification import Subject, middle
-    from zbo_orchestrator.executors.timeouts import Timeouts
+    from zbo_orchestrator.certification.certifying import Subject
+    from zbo_orchestrator.certification.trajectories import middle
 
     if part in installed("executors") or ":" in part:
-        executor, options = _built(part, overrides, allow_code=allow_code)
-        return Subject(executor, options, still=still, live=live, timeouts=Timeouts(trial=within, heartbeat=2.0))
+        return Subject(*_built(part, overrides, allow_code=allow_code))
     campaign = load(part, overrides, allow_code=allow_code)
-    timeouts = replace(campaign.timeouts, trial=within)
-    trajectory = middle(campaign)
-    options = campaign.document["executor"]
-    return Subject(campaign.executor, options, trajectory, still, campaign.instrument, live, timeouts)
+    options, instrument, timeouts = campaign.document["executor"], campaign.instrument, campaign.timeouts
+    return Subject(campaign.executor, options, middle(campaign), instrument=instrument, timeouts=timeouts)
 
 
 def _built(use: str, overrides: list[str], *, allow_code: bool) -> tuple[Any, dict[str, Any]]:

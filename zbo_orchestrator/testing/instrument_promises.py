@@ -114,7 +114,7 @@ def runs_one_trial_at_a_time(instrument: Any, trajectory: Trajectory) -> Seen:
 
         def begin() -> None:
             other.start()
-            other.join(0.5)  # long enough to begin, if it may
+            other.join(0.3)  # long enough to begin, if it may
 
         run = Meddled(scratch=ours, meddle=begin, during=lambda: len(second.reports), stops=True)
         with suppress(Stopped):

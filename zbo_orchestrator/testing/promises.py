@@ -118,10 +118,11 @@ def leaves_nothing(executor: Executor, trajectory: Trajectory) -> Seen:
     tracing = tracemalloc.is_tracing()
     tracemalloc.start()
     try:
-        before = _held()
+        threads = threading.active_count()
+        before = _held(threads)
         for _ in range(TRIALS):
             trial(executor, trajectory)
-        after = _held()
+        after = _held(threads)
     finally:
         if not tracing:
             tracemalloc.stop()
@@ -133,11 +134,10 @@ def leaves_nothing(executor: Executor, trajectory: Trajectory) -> Seen:
     return Seen(f"{TRIALS} trials left no {', '.join(before)} behind")
 
 
-def _held() -> Mapping[str, int]:
-    """What this process holds; files only where the system counts them. Threads get a moment to end."""
-    threads = threading.active_count()
-    until = time.monotonic() + 0.2
-    while time.monotonic() < until and threading.active_count() >= threads:
+def _held(threads: int) -> Mapping[str, int]:
+    """What this process holds; files only where the system counts them. Threads beyond so many get time to end."""
+    until = time.monotonic() + 0.5
+    while threading.active_count() > threads and time.monotonic() < until:
         time.sleep(0.01)
     held = {"threads": threading.active_count(), "bytes": tracemalloc.get_traced_memory()[0]}
     return {"files": len(os.listdir(_DESCRIPTORS)), **held} if _DESCRIPTORS.is_dir() else held  # noqa: PTH208
