@@ -66,6 +66,7 @@ class Ophyd:
         if not np.isfinite(self.safe):
             raise ConfigurationError(f"safe is {self.safe}; wanted a finite position")
         self._found: Devices | None = None
+        self._driving = threading.Lock()
         self._aborted = threading.Event()
         self._reason = ""
 
@@ -80,22 +81,25 @@ class Ophyd:
 
     def describe(self) -> Description:
         devices = self._connected()
-        channel, limits = self._channel(), devices.limits
+        limits = devices.limits
         if not limits.lower <= self.safe <= limits.upper:
             raise ConfigurationError(f"safe is {self.safe:g}; wanted {limits.lower:g} to {limits.upper:g}")
-        envelope = Envelope({channel.name: limits})
-        return Description(devices.identity, (channel,), envelope, simulated=devices.simulated)
+        return Description(devices.identity, (self._channel(),), self._envelope(), simulated=devices.simulated)
 
     def check(self, trajectory: Trajectory) -> None:
-        """Ask the positioner about the trajectory's lowest and highest value."""
+        """Refuse what the positioner's range forbids, or the positioner itself where it is asked."""
         if trajectory.values.ndim != 2 or len(trajectory.channels) != 1:
             raise RefusedError(f"trajectory has shape {trajectory.values.shape}; wanted [step, 1 channel]")
-        for value in (trajectory.values.min(), trajectory.values.max()):
+        self._envelope().refuse(trajectory)
+        for value in np.unique(trajectory.values):
             self._devices().check(float(value))
 
     def _channel(self) -> Channel:
         device = self._devices().positioner
         return Channel(device.name, getattr(device, "egu", "") or "")
+
+    def _envelope(self) -> Envelope:
+        return Envelope({self._channel().name: self._devices().limits})
 
     # --- its connection
 
@@ -128,10 +132,13 @@ class Ophyd:
 
     def execute(self, trajectory: Trajectory, run: Run) -> Measurement:
         """Move, hold, look, step by step; an abort stops the positioner on its way."""
-        self._aborted.clear()
         self.check(trajectory)
-        devices, name = self._connected(), self._channel().name
-        units = devices.units()
+        with self._driving:
+            self._aborted.clear()
+            return self._driven(self._connected(), trajectory, run)
+
+    def _driven(self, devices: Devices, trajectory: Trajectory, run: Run) -> Measurement:
+        name, units = self._channel().name, devices.units()
         run.report(0, trajectory.steps)
         positions, readings = [], []
         for step, value in enumerate(trajectory.values[:, 0], start=1):

@@ -34,6 +34,14 @@ class Moody(SynAxis):
         raise LimitError(f"{value} is beyond the interlock")
 
 
+class Gapped(SynAxis):
+    """An axis with a support in its way."""
+
+    def check_value(self, value: float) -> None:
+        if 1 < value < 2:
+            raise LimitError("there is a support from 1 to 2")
+
+
 class Stoppable(SynAxis):
     """An axis that never arrives, and notes that it was stopped."""
 
@@ -51,6 +59,7 @@ class Stoppable(SynAxis):
 
 dark = Dark(name="dark", value=0.0)
 moody = Moody(name="moody")
+gapped = Gapped(name="gapped")
 stoppable = Stoppable(name="stoppable")
 
 

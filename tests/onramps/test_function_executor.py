@@ -53,6 +53,7 @@ def test_a_campaign_of_two_functions(tmp_path: Path) -> None:
     assert set(record.status[melted]) == {Status.FAILED}
     assert set(record.status[~melted]) == {Status.SCORED}
     expected = -np.abs(293 + 2 * record.z[~melted, 0] - 305)
+    assert record.repeatable
     assert np.allclose(record.values[~melted], expected, atol=0, rtol=1e-12)
 
 

@@ -37,7 +37,7 @@ from zbo_orchestrator.model import (
     TransientError,
     ZboError,
 )
-from zbo_orchestrator.testing import ExecutorContract, RecordedRun
+from zbo_orchestrator.testing import ExecutorContract, InstrumentContract, RecordedRun
 
 HEATER = Path(__file__).with_name("heater.py")
 POWER = (Channel("power", "W"),)
@@ -112,7 +112,7 @@ class TestJsonLines(ExecutorContract):
         return WARM
 
 
-class TestJsonLinesInstrument(ExecutorContract):
+class TestJsonLinesInstrument(ExecutorContract, InstrumentContract):
     @pytest.fixture(autouse=True)
     def _place(self, panel: Path) -> None:
         self.command = heater(panel)
@@ -141,12 +141,15 @@ def test_a_trial_arrives_whole_and_its_answer_too(tmp_path: Path) -> None:
         tmp_path,
         "trial = json.loads(sys.stdin.readline())\n"
         "assert trial.pop('do') == 'execute'\n"
+        'say(\'{"say": "report", "step": 1, "of": 3, "values": {"drift": null}}\')\n'
         "meta = [trial[key] for key in ('number', 'attempt', 'seed', 'dt')]\n"
         "say(json.dumps({'say': 'measured', 'arrays': {'meta': meta, 'image': [[1, None], [3, 4.5]], 'one': 7},\n"
         "    'dims': {'image': ['row', 'column']}, 'units': {'one': trial['channels'][0]['unit']},\n"
         "    'executed': [[2 * value for value in row] for row in trial['values']]}))",
     )
-    measured = JsonLines(command=command).execute(WARM, RecordedRun(number=4, attempt=2, seed=9))
+    run = RecordedRun(number=4, attempt=2, seed=9)
+    measured = JsonLines(command=command).execute(WARM, run)
+    assert np.isnan(run.reports[1][2]["drift"])
     assert list(measured.arrays["meta"]) == [4, 2, 9, 0.01]
     assert np.array_equal(measured.arrays["image"], [[1, np.nan], [3, 4.5]], equal_nan=True)
     assert measured.arrays["one"] == 7
@@ -186,6 +189,7 @@ def test_an_error_comes_with_its_class(tmp_path: Path, kind: type[ZboError]) -> 
         ('say(\'{"say": "measured", "dims": {"t": "step"}}\')', 't is "step"; wanted a list'),
         ("sys.exit(3)", "exited with code 3$"),
         ("print('no lamp', file=sys.stderr); sys.exit(3)", "exited with code 3; the last line on its stderr: no lamp"),
+        ("for n in range(5000): print(n, file=sys.stderr)", "exited with code 0; the last line on its stderr: 4999"),
         ("raise OSError('port busy')", "exited with code 1; the last line on its stderr: OSError: port busy"),
         ("os.close(1); time.sleep(60)", "closed its stdout"),
     ],
@@ -250,17 +254,23 @@ def test_what_is_worse_than_a_stop_is_told_instead(tmp_path: Path) -> None:
         JsonLines(command=command).execute(WARM, RecordedRun(stop_at=2))
 
 
+@pytest.mark.parametrize("when", [0, 2])
 def test_an_abort_from_another_thread_ends_the_trial_and_not_the_program(
-    panel: Path, instrument: JsonLinesInstrument
+    panel: Path, instrument: JsonLinesInstrument, when: int
 ) -> None:
     class Aborting(RecordedRun):
         def report(self, step: int, of: int, **values: float) -> None:
             super().report(step, of, **values)
-            if step == 2:
-                threading.Thread(target=instrument.abort, args=("the interlock opened",)).start()
+            if step == when:
+                thread = threading.Thread(target=instrument.abort, args=("the interlock opened",))
+                thread.start()
+                thread.join()
 
+    run = Aborting()
+    instrument.connect()
     with pytest.raises(Stopped, match=r"^the interlock opened$"):
-        instrument.execute(LONG, Aborting())
+        instrument.execute(LONG, run)
+    assert len(run.reports) < LONG.steps
     before = instrument._program
     assert panel.read_text() == "0"
     assert instrument.execute(WARM, RecordedRun()).arrays["temperature"].shape == (3,)
@@ -336,6 +346,15 @@ def test_a_safe_state_that_is_not_reached_is_fatal(tmp_path: Path, text: str, co
     with pytest.raises(FatalError, match=complaint):
         executor.safe_state()
     executor.close()
+
+
+def test_a_closed_program_exits_by_itself_and_comes_back(instrument: JsonLinesInstrument) -> None:
+    instrument.connect()
+    program = instrument._program
+    assert program is not None
+    instrument.close()
+    assert program._process.returncode == 0
+    assert instrument.describe().channels == POWER
 
 
 def test_a_program_that_died_between_trials_is_started_again(instrument: JsonLinesInstrument) -> None:

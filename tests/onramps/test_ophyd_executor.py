@@ -25,7 +25,7 @@ from zbo_orchestrator.model import (
     Trajectory,
     TransientError,
 )
-from zbo_orchestrator.testing import ExecutorContract, RecordedRun
+from zbo_orchestrator.testing import ExecutorContract, InstrumentContract, RecordedRun
 
 pytest.importorskip("ophyd")
 
@@ -55,7 +55,7 @@ def ophyd(positioner: str = "ophyd.sim:motor", *detectors: str, **options: Any) 
     return Ophyd(positioner=positioner, detectors=detectors or ("ophyd.sim:det",), **given)
 
 
-class TestOphyd(ExecutorContract):
+class TestOphyd(ExecutorContract, InstrumentContract):
     def make(self) -> Ophyd:
         return ophyd(repeatable=True)
 
@@ -116,10 +116,12 @@ def test_the_device_itself_refuses_what_is_beyond_its_limits() -> None:
     executor = ophyd("beamline:stage")
     before = beamline.stage.position
     for value in (-2.1, 3.1):
-        with pytest.raises(RefusedError, match=rf"stage refuses {value}"):
+        with pytest.raises(RefusedError, match=r"stage\..*by 0.1"):
             executor.execute(Trajectory([[0.0], [value]], 1.0, STAGE), RecordedRun())
     assert beamline.stage.position == before
     executor.check(Trajectory([[-2.0], [3.0]], 1.0, STAGE))
+    with pytest.raises(RefusedError, match=r"gapped refuses 1\.5: there is a support"):
+        ophyd("beamline:gapped").check(Trajectory([[1.0], [1.5], [2.0]], 1.0, (Channel("gapped", "mm"),)))
     with pytest.raises(RefusedError, match=r"shape \(1, 2\); wanted \[step, 1 channel\]"):
         executor.check(Trajectory([[0.0, 0.0]], 1.0, STAGE * 2))
 
@@ -169,6 +171,14 @@ def test_an_abort_stops_the_positioner_on_its_way() -> None:
         executor.execute(NEVER, RecordedRun())
     aborting.join()
     assert beamline.stoppable.stops > before
+
+
+def test_an_abort_waits_for_nobody() -> None:
+    executor = ophyd("beamline:stoppable")
+    executor.connect()
+    before = beamline.stoppable.stops
+    executor.abort("the beam is gone")
+    assert beamline.stoppable.stops == before + 1
 
 
 # --- the safe state ---------------------------------------------------------------------------------
@@ -235,6 +245,13 @@ def test_a_campaign_finds_the_light(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     record = Record.read(tmp_path / "history")
     assert list(record.status) == [Status.SCORED] * 6
     assert np.allclose(record.values, np.exp(-np.square(record.z[:, 0]) / 2))
+
+
+def test_devices_may_lie_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "devices_beside.py").write_text("from ophyd.sim import det, motor\n")
+    executor = {**CAMPAIGN["executor"], "positioner": "devices_beside:motor", "detectors": ["devices_beside:det"]}
+    campaign = load(written(tmp_path, executor=executor, evaluator={"use": "loop-area"}), allow_code=True)
+    assert campaign.executor.execute(SCAN, RecordedRun()).arrays["det"].shape == (3,)
 
 
 def test_devices_named_in_a_file_are_imported_only_when_allowed(tmp_path: Path) -> None:
