@@ -56,7 +56,7 @@ class PausedRun(Watcher):
         get_run_logger().warning("waiting for people: %s", why)
         state: State[None] = Paused(message=why, timeout_seconds=_A_YEAR, pause_key=str(time.time_ns()))
         keys = keyset_from_paused_state(state)
-        state.state_details.run_input_keyset = {**keys}
+        state.state_details.run_input_keyset = {str(name): key for name, key in keys.items()}
         with get_client(sync_client=True) as client:
             told = propose_state_sync(client, state, flow_run_id=_run().id)
         if not told.is_paused():

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lab import DIRECT, written
+from oversight_lab import Person
 
 from zbo_orchestrator import oversight
 from zbo_orchestrator.audit import replay, replayable
@@ -21,8 +20,8 @@ from zbo_orchestrator.breaker import FAILURES, Breaker
 from zbo_orchestrator.campaign import Campaign, load
 from zbo_orchestrator.cli import main
 from zbo_orchestrator.conduct import Watcher, conduct
-from zbo_orchestrator.history import History, Inbox, Record, Request, verify
-from zbo_orchestrator.model import ConfigurationError, HistoryError, Status, Trial, Unattended, Vetoed
+from zbo_orchestrator.history import Inbox, Record, Request, verify
+from zbo_orchestrator.model import ConfigurationError, HistoryError, Status, Unattended, Vetoed
 from zbo_orchestrator.planners.baselines import Random
 from zbo_orchestrator.planners.sentinels import Sentinels, drift
 from zbo_orchestrator.standing import Standing
@@ -38,25 +37,6 @@ def campaign(folder: Path, **sections: Any) -> Campaign:
 @pytest.fixture
 def history(tmp_path: Path) -> Path:
     return tmp_path / "history"
-
-
-@dataclass
-class Person(Watcher):
-    """Asks for things at set moments: after so many trials, or as soon as the campaign waits."""
-
-    after: dict[int, list[Request]]
-    waiting: Iterator[list[Request]] = field(default_factory=lambda: iter(()))
-    why: str = ""
-
-    def recorded(self, history: History, trial: Trial) -> None:
-        for request in self.after.get(trial.number, []):
-            Inbox(history.path).put(request)
-
-    def held(self, history: History, why: str) -> None:
-        if why and why != self.why:
-            for request in next(self.waiting):
-                Inbox(history.path).put(request)
-        self.why = why
 
 
 def events(path: Path, kind: str) -> list[dict[str, Any]]:

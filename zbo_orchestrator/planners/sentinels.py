@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from zbo_orchestrator.model import Array, ConfigurationError, Evidence, Plan, Planner, Space, Stop
+from zbo_orchestrator.planners.stopping import spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,9 @@ class Sentinels:
         asked = np.concatenate([evidence.z, evidence.pending])
         watched = int((asked == z).all(axis=1).sum())
         left = watched * self.every - (evidence.proposed - watched)
-        if evidence.proposed < evidence.budget.total and left <= 0:
+        if (stop := spent(evidence)) is not None:
+            return stop
+        if left <= 0:
             reason = f"sentinel {watched}, every {self.every} trials: does the apparatus answer as before?"
             return Plan(z[None], (reason,), memory=evidence.memory)
         return self.planner.plan(_without(evidence, z, watched), min(n, max(left, 1)))

@@ -83,6 +83,31 @@ class Best:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Watch:
+    """The scored sentinels [s]: their trials, scores, the references they were held against; and the limit."""
+
+    trials: Array
+    values: Array
+    references: Array
+    limit: float | None
+
+    @property
+    def beyond(self) -> Array:
+        """Mask [s] of those that paused the campaign."""
+        limit = np.inf if self.limit is None else self.limit
+        return np.asarray(np.abs(self.values - self.references) > limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Something that people, or a rule that asks for people, did to the campaign."""
+
+    at: str
+    what: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Findings:
     """Everything the report draws or says.
 
@@ -92,6 +117,8 @@ class Findings:
     decoder the campaign's own, or None where it could not be rebuilt
     remarks what a reader should know of the report itself, such as why there is no decoder
     parameters  where trajectories have one step: every trial's [n, channel]
+    watch   what sentinels showed, or None where there were none
+    said    what people and rules did, in time
     """
 
     name: str
@@ -113,6 +140,8 @@ class Findings:
     parameters: Array | None = None
     decoder: Decoder | None = None
     remarks: tuple[str, ...] = ()
+    watch: Watch | None = None
+    said: tuple[Said, ...] = ()
     document: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
 

@@ -18,6 +18,7 @@ from zbo_orchestrator.report.curves import (
     parameters_words,
 )
 from zbo_orchestrator.report.decoded import decoded_caption, decoded_figure, decoded_words
+from zbo_orchestrator.report.drift import drift_figure, drift_words
 from zbo_orchestrator.report.findings import Findings
 from zbo_orchestrator.report.latent import latent_caption, latent_figure, latent_words
 from zbo_orchestrator.report.pictures import caption, drawn_pictures, words
@@ -59,6 +60,11 @@ _KINDS: Final = (
         "convergence", "overview", "Convergence",
         "The score of every trial, and the best so far.",
         convergence_figure, convergence_words,
+    ),
+    _Kind(
+        "drift", "people", "Drift",
+        "The same trajectory after every so many trials: whether the apparatus still answers as it did.",
+        drift_figure, drift_words,
     ),
     _Kind("best-trajectory", "best", "Trajectory", "", best_figure, best_words),
     _Kind("parameters", "best", "Parameters", "The best trial is ringed.", parameters_figure, parameters_words),

@@ -8,6 +8,7 @@ import numpy as np
 
 from zbo_orchestrator.history import Record
 from zbo_orchestrator.model import Array, Decoder, Measurement, Status, Trajectory
+from zbo_orchestrator.report.attended import said, watched
 from zbo_orchestrator.report.findings import Best, Findings, Maps, Measured, Trials
 from zbo_orchestrator.report.wording import moment
 
@@ -48,6 +49,8 @@ def gather(record: Record, beside: Beside = Beside()) -> Findings:
         parameters=_parameters(trials, form, beside.decoder),
         decoder=beside.decoder,
         remarks=beside.remarks,
+        watch=watched(record),
+        said=tuple(said(record)),
         document=dict(record.charter.campaign),
         provenance=_provenance(record),
     )

@@ -36,6 +36,7 @@ STATUS: Final = {
     "stopped": "#7d5ba6",
     "interrupted": "#8a5a44",
     "transient": "#c77c3a",
+    "vetoed": "#4f5d95",
     "proposed": MUTED,
     "started": "#3b6fb6",
 }
@@ -59,6 +60,7 @@ MARKERS: Final = {
     "stopped": "P",
     "interrupted": "d",
     "transient": "v",
+    "vetoed": "D",
     "proposed": "o",
     "started": "o",
 }
