@@ -177,6 +177,10 @@ def test_looking_again_changes_nothing_and_the_csv_is_copied_where_it_is_wanted(
     assert begun.strip() in again.out.replace("copied to    todo.csv\n", "")
     assert Path("todo.csv").read_text() == Path(f"{HISTORY}.scratch/0/trajectory.csv").read_text()
     assert Record.read(HISTORY).commit == before
+    refused = zbo("next", HISTORY, "--csv", "no-folder/todo.csv")
+    assert (
+        refused.err == "zbo: --csv no-folder/todo.csv: No such file or directory; wanted a file that can be written\n"
+    )
 
 
 @pytest.fixture(scope="module")

@@ -88,3 +88,5 @@ def test_what_stands_already_is_left_alone(tmp_path: Path, capsys: pytest.Captur
     assert made("attic-lamp", "--folder", tmp_path) == 2
     assert "exists already; wanted a folder to make" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    assert made("attic-lamp", "--folder", tmp_path / "notes.txt" / "lamp") == 2
+    assert "Not a directory; wanted a folder that can be made" in capsys.readouterr().err

@@ -140,7 +140,10 @@ def _show(sitting: Sitting, number: int | None, csv: Path | None) -> None:
         typer.echo(line)
     typer.echo(f"as numbers   {asked if asked.exists() else ask(asked.parent, trajectory)}")
     if csv is not None:
-        csv.write_bytes(asked.read_bytes())
+        try:
+            csv.write_bytes(asked.read_bytes())
+        except OSError as error:
+            raise ConfigurationError(f"--csv {csv}: {error.strerror}; wanted a file that can be written") from error
         typer.echo(f"copied to    {csv}")
     if others := sorted(proposals.keys() - {proposal.number}):
         typer.echo(f"open too     {', '.join(map(str, others))} (--trial)")

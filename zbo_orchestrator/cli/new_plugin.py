@@ -33,7 +33,10 @@ def new_plugin(
     """
     place = folder or Path(name)
     _refuse(name, place)
-    written = write(name, place)
+    try:
+        written = write(name, place)
+    except OSError as error:
+        raise ConfigurationError(f"{place}: {error.strerror}; wanted a folder that can be made") from error
     for path in written:
         typer.echo(path)
     typer.echo(f"next: cd {place}; pip install -e '.[dev]'; pytest; zbo run {name}.yaml")
