@@ -105,6 +105,9 @@ class Artifacts(Watcher):
         self._progress = create_progress_artifact(0.0, key=f"{self._key}-progress")  # type: ignore[assignment]
         get_run_logger().info("history %s holds %d trials", history.path, recorded(history))
 
+    def interlocked(self, why: str) -> None:
+        get_run_logger().warning(f"held: {why}" if why else "going on")
+
     def recorded(self, history: History, trial: Trial) -> None:
         get_run_logger().info("trial %d: %s %s", trial.number, trial.status.name.lower(), _result(trial))
         if time.monotonic() - self._shown >= self._every:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,9 +14,11 @@ from zbo_orchestrator.arming import Arming
 from zbo_orchestrator.breaker import Breaker
 from zbo_orchestrator.campaign import Campaign
 from zbo_orchestrator.executors.guarded import bare, guarded
+from zbo_orchestrator.executors.interlocked import interlocked
 from zbo_orchestrator.executors.supervised import Supervised, drives
 from zbo_orchestrator.history import History, Record
 from zbo_orchestrator.hopeless import Peers, Rule, curve
+from zbo_orchestrator.interlocks import Monitor
 from zbo_orchestrator.model import ConfigurationError, Goal, Status, Stopped, Trial, Workers
 from zbo_orchestrator.oversight import Oversight
 from zbo_orchestrator.planners.sentinels import Sentinels
@@ -41,6 +43,9 @@ class Watcher:
 
     def recorded(self, history: History, trial: Trial) -> None:
         """A trial has been written down."""
+
+    def interlocked(self, why: str) -> None:
+        """An interlock keeps trials from starting or going on; "" once they do. Called in the trial's own thread."""
 
     def held(self, history: History, why: str) -> None:
         """Nothing may start until people answer; told several times a second, and once with "" when it goes on."""
@@ -67,6 +72,10 @@ class Watchers(Watcher):
     def recorded(self, history: History, trial: Trial) -> None:
         for watcher in self.watchers:
             watcher.recorded(history, trial)
+
+    def interlocked(self, why: str) -> None:
+        for watcher in self.watchers:
+            watcher.interlocked(why)
 
     def held(self, history: History, why: str) -> None:
         for watcher in self.watchers:
@@ -117,12 +126,35 @@ def conduct(
         supervised(campaign, workers, live=live) as campaign,  # noqa: PLR1704 (the same campaign, as it will run)
         campaign.open(path, watcher.training) as history,
         _overseen(campaign, history, watcher, breaker, patience) as (oversight, progress),
+        _interlocked(campaign, history, watcher) as (campaign, noted),
         hired(campaign, workers, path, progress, dressed) as (crew, watched),
         closing(watched.run(history, crew, oversight)) as trials,  # type: ignore[type-var]
     ):
         watcher.opened(history)
         for trial in trials:
+            noted()
             watcher.recorded(history, trial)
+
+
+@contextmanager
+def _interlocked(
+    campaign: Campaign, history: History, watcher: Watcher
+) -> Iterator[tuple[Campaign, Callable[[], None]]]:
+    """The campaign with its executor under its interlocks, and what writes down how those changed meanwhile."""
+    monitor = Monitor(campaign.interlocks)
+
+    def noted() -> None:
+        for change in monitor.changes():
+            history.event("interlock", **asdict(change))
+
+    if not campaign.interlocks:
+        yield campaign, noted
+        return
+    try:
+        with monitor:
+            yield replace(campaign, executor=interlocked(campaign.executor, monitor, watcher.interlocked)), noted
+    finally:
+        noted()
 
 
 @contextmanager
@@ -144,12 +176,14 @@ def _overseen(
 def supervised(campaign: Campaign, kind: WorkersKind, *, live: bool = False) -> Iterator[Campaign]:
     """The campaign with its executor in a child process, guarded on both sides of its boundary.
 
-    Where that is asked for, where a trial's time is limited, and always where it drives an instrument: which then is
-    connected, and whose own envelope counts from the atlas on. Raises `ConfigurationError` where it is to drive two at
-    once, or is not armed or another than was armed, and `FatalError` where it is taken or cannot be made safe.
+    Where that is asked for, where a trial's time is limited or an interlock may end it, and always where it drives an
+    instrument: which then is connected, and whose own envelope counts from the atlas on. Raises `ConfigurationError`
+    where it is to drive two at once, or is not armed or another than was armed, and `FatalError` where it is taken or
+    cannot be made safe.
     """
     instrument = drives(campaign.executor)
-    if kind != "processes" and campaign.timeouts.trial is None and not instrument:
+    aborts = any(interlock.action == "abort" for interlock in campaign.interlocks)
+    if kind != "processes" and campaign.timeouts.trial is None and not instrument and not aborts:
         yield campaign
         return
     if instrument and campaign.width > 1:

@@ -1,7 +1,9 @@
-"""Bench supplies that are not what a campaign expects; their panels tell what was done to them."""
+"""Bench supplies that are not what a campaign expects, whose panels tell what was done to them; and no instrument."""
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,3 +61,15 @@ class Stage:
 
     def execute(self, trajectory: Trajectory, run: Run) -> Measurement:
         return self.supply.execute(trajectory, run)
+
+
+class Plain:
+    """No instrument, in the campaign's own process: twenty reports."""
+
+    repeatable = True
+
+    def execute(self, trajectory: Trajectory, run: Run) -> Measurement:
+        for step in range(20):
+            run.report(step, 20)
+            time.sleep(0.01)
+        return Measurement({"level": trajectory.values, "pid": [os.getpid()]})

@@ -18,6 +18,7 @@ from zbo_orchestrator.envelope import Envelope
 from zbo_orchestrator.executors.timeouts import Timeouts
 from zbo_orchestrator.history import Charter, History, Record
 from zbo_orchestrator.hopeless import Rule
+from zbo_orchestrator.interlocks import Interlock
 from zbo_orchestrator.kept import cached, fingerprint
 from zbo_orchestrator.model import (
     Array,
@@ -85,6 +86,7 @@ class Campaign:
     breaker: Breaker | None = None
     simulated: bool = False
     instrument: str | None = None
+    interlocks: tuple[Interlock, ...] = ()
 
     def with_budget(self, total: int) -> Campaign:
         """The same campaign with another number of trials in all, which the initial ones cannot exceed."""

@@ -16,6 +16,7 @@ from zbo_orchestrator.campaign.parts import Kind, Part, check, specify
 from zbo_orchestrator.campaign.settings import CampaignFile, LibrarySection, contradictions
 from zbo_orchestrator.executors.guarded import guarded
 from zbo_orchestrator.instrument import Checked
+from zbo_orchestrator.interlocks import Interlock
 from zbo_orchestrator.model import ConfigurationError, Json, RefusedError, Trajectory
 
 SECTIONS: Mapping[str, Kind] = {
@@ -38,6 +39,7 @@ _MUTABLE = (
     "timeouts",
     "approval",
     "breaker",
+    "interlocks",
 )
 """What may change between sessions of one campaign; everything else is its identity."""
 
@@ -70,6 +72,7 @@ def _build(document: dict[str, Any], origin: str, folder: Path, *, allow_code: b
     seed = _seed(document)
     sections = {name: (kind, document[name]) for name, kind in SECTIONS.items() if name in document}
     sections |= {f"library.families.{i}": ("families", family) for i, family in enumerate(_families(document))}
+    sections |= {f"interlocks.{i}.reading": ("interlocks", each) for i, each in _readings(document)}
     parts, built = {}, {}
     for place, (kind, section) in sections.items():
         made = _make(kind, section, seed=seed, folder=folder, allow_code=allow_code)
@@ -113,6 +116,13 @@ def _families(document: Mapping[str, Any]) -> list[Any]:
     return families if isinstance(families, list) else []
 
 
+def _readings(document: Mapping[str, Any]) -> Iterator[tuple[int, Any]]:
+    interlocks = document.get("interlocks")
+    for index, section in enumerate(interlocks if isinstance(interlocks, list) else []):
+        if isinstance(section, dict) and "reading" in section:
+            yield index, section["reading"]
+
+
 def _make(kind: Kind, section: Any, **how: Any) -> tuple[Part, Any] | list[Problem]:
     specified = specify(kind, section, **how)
     if not isinstance(specified, Part):
@@ -126,7 +136,9 @@ def _make(kind: Kind, section: Any, **how: Any) -> tuple[Part, Any] | list[Probl
 def _campaign(file: CampaignFile, parts: Mapping[str, Part], built: Mapping[str, Any]) -> Campaign:
     envelope = file.envelope.value()
     document = _filled(file, {place: part.document for place, part in parts.items()})
-    identity = _filled(file, {place: part.identity for place, part in parts.items()})
+    # A reading is no part of the identity: the files that it looks at change all the time.
+    lasting = {place: part for place, part in parts.items() if part.kind != "interlocks"}
+    identity = _filled(file, {place: part.identity for place, part in lasting.items()})
     return Campaign(
         name=file.name,
         goal=file.goal.value(),
@@ -156,6 +168,7 @@ def _campaign(file: CampaignFile, parts: Mapping[str, Part], built: Mapping[str,
         breaker=file.breaker.value() if file.breaker else None,
         simulated=file.simulated,
         instrument=file.instrument,
+        interlocks=tuple(_interlocks(file, document, built)),
     )
 
 
@@ -165,10 +178,12 @@ def _filled(file: CampaignFile, parts: Mapping[str, dict[str, Any]]) -> dict[str
     for place, filled in parts.items():
         if place in SECTIONS:
             document[place] = filled
+        elif place.startswith("interlocks."):
+            document["interlocks"][int(place.split(".")[1])]["reading"] = filled
         else:
             document["library"]["families"][int(place.rpartition(".")[2])] = filled
     # What was added since histories were first founded is named only where it is used: they are still this campaign's.
-    for added in ("hopeless", "simulated", "instrument", "sentinels", "approval", "breaker"):
+    for added in ("hopeless", "simulated", "instrument", "sentinels", "approval", "breaker", "interlocks"):
         if not document[added]:
             del document[added]
     for limits in document["envelope"]["channels"].values():
@@ -176,6 +191,12 @@ def _filled(file: CampaignFile, parts: Mapping[str, dict[str, Any]]) -> dict[str
             if limits[added] is None:
                 del limits[added]
     return document
+
+
+def _interlocks(file: CampaignFile, document: Json, built: Mapping[str, Any]) -> Iterator[Interlock]:
+    for index, section in enumerate(file.interlocks):
+        use = document["interlocks"][index]["reading"]["use"]
+        yield section.value(built[f"interlocks.{index}.reading"], use)
 
 
 def _library(section: LibrarySection | None, built: Mapping[str, Any]) -> LibrarySettings | None:

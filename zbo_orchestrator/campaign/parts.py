@@ -22,7 +22,7 @@ from zbo_orchestrator.campaign.complaints import Problem, brief, complaints, mea
 from zbo_orchestrator.campaign.functions import HANDED, maker
 from zbo_orchestrator.model import ConfigurationError
 
-Kind = Literal["families", "decoders", "planners", "executors", "evaluators"]
+Kind = Literal["families", "decoders", "planners", "executors", "evaluators", "interlocks"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 STRICT = ConfigDict(

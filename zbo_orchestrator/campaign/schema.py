@@ -28,6 +28,8 @@ def schema() -> dict[str, Any]:
         description = whole["properties"][section].get("description", "")
         whole["properties"][section] = {"description": description, **_choice(kind, definitions)}
     definitions["LibrarySection"]["properties"]["families"]["items"] = _choice("families", definitions)
+    reading = definitions["InterlockSection"]["properties"]["reading"]
+    definitions["InterlockSection"]["properties"]["reading"] = {**reading, **_choice("interlocks", definitions)}
     return {"$schema": DIALECT, **_finite(whole)}
 
 

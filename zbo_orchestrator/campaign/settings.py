@@ -15,6 +15,7 @@ from zbo_orchestrator.campaign.parts import STRICT
 from zbo_orchestrator.envelope import Envelope, Limits
 from zbo_orchestrator.executors.timeouts import Timeouts
 from zbo_orchestrator.hopeless import Rule
+from zbo_orchestrator.interlocks import Interlock, Reading
 from zbo_orchestrator.model import Budget, Channel, Goal, Planner
 from zbo_orchestrator.planners.sentinels import Sentinels
 
@@ -188,6 +189,30 @@ class TimeoutsSection(Section):
         return Timeouts(**self.model_dump())
 
 
+class InterlockSection(Section):
+    """A number that has to stay within limits: nothing starts while one does not, or cannot be read."""
+
+    reading: Any
+    """Part of the group zbo.interlocks: where the number comes from."""
+    name: str = ""
+    """Empty: that of the part."""
+    lower: FiniteFloat | None = None
+    upper: FiniteFloat | None = None
+    hysteresis: Annotated[FiniteFloat, Ge(0)] = 0.0
+    """How far inside the limits it has to be to be clear again."""
+    settle: Annotated[FiniteFloat, Ge(0)] = 0.0
+    """Seconds that it has to be there before."""
+    every: Seconds = 1.0
+    """Seconds between two looks."""
+    action: Literal["hold", "abort"] = "hold"
+    """What becomes of a running trial: held at its next report until all is clear, or ended."""
+
+    def value(self, reading: Reading, use: str) -> Interlock:
+        lower = -inf if self.lower is None else self.lower
+        upper = inf if self.upper is None else self.upper
+        return Interlock(self.name or use, reading, lower, upper, self.hysteresis, self.settle, self.every, self.action)
+
+
 class CampaignFile(Section):
     """A campaign: what to optimise, within which limits, by whom."""
 
@@ -222,6 +247,8 @@ class CampaignFile(Section):
     notes: dict[str, Any] = {}
     """Anything worth keeping: sample, operator, purpose."""
     timeouts: TimeoutsSection = TimeoutsSection()
+    interlocks: list[InterlockSection] = []
+    """What else has to hold while trials run."""
     hopeless: HopelessSection | None = None
     """Which running trials are not worth finishing; null finishes all: what looks bad early may end well."""
     library: LibrarySection | None = None
@@ -242,6 +269,13 @@ def contradictions(file: CampaignFile) -> Iterator[Problem]:
     """What is wrong between values that are each fine alone."""
     if file.budget.initial > file.budget.total:
         yield "budget.initial", f"got {file.budget.initial}; wanted no more than total, {file.budget.total}"
+    for index, lock in enumerate(file.interlocks):
+        lower, upper = (-inf if lock.lower is None else lock.lower), (inf if lock.upper is None else lock.upper)
+        if lower == -inf and upper == inf:
+            yield f"interlocks.{index}", "got neither limit; wanted lower, upper or both"
+        elif not lower + lock.hysteresis < upper - lock.hysteresis:
+            said = f"got lower {lower:g}, upper {upper:g}, hysteresis {lock.hysteresis:g}"
+            yield f"interlocks.{index}", f"{said}; wanted room between the limits"
     for name, limits in file.envelope.channels.items():
         if limits.lower is not None and limits.upper is not None and not limits.lower < limits.upper:
             yield f"envelope.channels.{name}", f"got lower {limits.lower}, upper {limits.upper}; wanted lower < upper"

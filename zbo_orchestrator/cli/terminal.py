@@ -120,6 +120,9 @@ class Screen(Watcher):
             best = f"{'new ' if new else ''}{self._best}"
             self._line(f"{self._done}/{self._total}  {_verdict(trial)}  {best}  {self._left()} left")
 
+    def interlocked(self, why: str) -> None:
+        self._line(f"held: {why}" if why else "going on")
+
     def held(self, history: History, why: str) -> None:
         if why != self._why:
             self._line(f"waiting: {why}{_way_out(history, why)}" if why else "going on")

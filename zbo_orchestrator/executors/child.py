@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zbo_orchestrator.arming import Arming
 from zbo_orchestrator.executors.child_process import serve
+from zbo_orchestrator.executors.interlocked import POLL, InterlockedRun
 from zbo_orchestrator.executors.line import Line
 from zbo_orchestrator.executors.messages import (
     Abort,
@@ -18,6 +19,7 @@ from zbo_orchestrator.executors.messages import (
     Close,
     Ended,
     Ending,
+    Held,
     Order,
     Permit,
     Ready,
@@ -50,6 +52,10 @@ class _Limit:
     @property
     def left(self) -> float | None:
         return None if self.seconds is None else max(0.0, self.began + self.seconds - time.monotonic())
+
+    def later(self, seconds: float) -> _Limit:
+        """The same, had it begun so much later."""
+        return replace(self, began=self.began + seconds)
 
 
 class Child:
@@ -96,21 +102,28 @@ class Child:
         """One trial to its end; `cut` says what else ends it. Raises `Overdue` where it is to be ended by force."""
         self._line.hear()
         self._line.send(Order(trajectory, run.number, run.attempt, run.seed, run.scratch))
+        interlocked = isinstance(run, InterlockedRun)
         limit = _Limit("the trial", self._timeouts.trial)
+        reporting: _Reporting | None = None
         while True:
-            match self._line.receive(self._patience(limit)):
+            match self._line.receive(self._patience(limit, POLL if interlocked else None)):
                 case Ended() as ended:
                     return ended
                 case Report() as report:
-                    self._line.send(_answered(report, run))
+                    reporting = _Reporting(_steps(report, run))
                 case Ending():
                     limit = _Limit("making the instrument safe", self._timeouts.safe)
                 case None:
                     self._check_heartbeat()
+            if reason := cut() or (run.aborting() if isinstance(run, InterlockedRun) else ""):
+                raise Overdue(reason, TransientError)
+            if reporting is not None:
+                self._line.send(answer := reporting.answer())
+                if isinstance(answer, Held):
+                    continue
+                limit, reporting = limit.later(reporting.held), None
             if limit.left == 0:
                 raise Overdue(f"time-out: {limit.of} took longer than {limit.seconds:g} s", ExecutionError)
-            if reason := cut():
-                raise Overdue(reason, TransientError)
 
     def ask(self, reason: str) -> Ended | None:
         """Have the next report raise `Stopped`."""
@@ -147,9 +160,9 @@ class Child:
         self._line.close()
         return said
 
-    def _patience(self, limit: _Limit) -> float | None:
-        pauses = [pause for pause in (limit.left, self._timeouts.beat if self._permit else None) if pause is not None]
-        return min(pauses, default=None)
+    def _patience(self, limit: _Limit, poll: float | None) -> float | None:
+        pauses = (limit.left, self._timeouts.beat if self._permit else None, poll)
+        return min((pause for pause in pauses if pause is not None), default=None)
 
     def _check_heartbeat(self) -> None:
         if self._permit is not None and self._line.silence > self._timeouts.heartbeat:
@@ -168,9 +181,29 @@ class Child:
         return None
 
 
-def _answered(report: Report, run: Run) -> Answer:
-    try:
+@dataclass(slots=True, eq=False)
+class _Reporting:
+    """A report that is not answered as long as its trial is held."""
+
+    steps: Iterator[str]
+    held: float = 0.0
+    """Seconds."""
+    _began: float = field(default_factory=time.monotonic)
+
+    def answer(self) -> Answer | Held:
+        try:
+            next(self.steps)
+        except StopIteration:
+            return Answer()
+        except Stopped as stopped:
+            return Answer(stopped)
+        self.held = time.monotonic() - self._began
+        return Held()
+
+
+def _steps(report: Report, run: Run) -> Iterator[str]:
+    """Hand the report on; then why the trial is held, as long as it is."""
+    if isinstance(run, InterlockedRun):
+        yield from run.reporting(report.step, report.of, **report.values)
+    else:
         run.report(report.step, report.of, **report.values)
-    except Stopped as stopped:
-        return Answer(stopped)
-    return Answer()

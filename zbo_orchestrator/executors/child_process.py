@@ -26,6 +26,7 @@ from zbo_orchestrator.executors.messages import (
     Close,
     Ended,
     Ending,
+    Held,
     Order,
     Permit,
     Ready,
@@ -56,7 +57,7 @@ class _ChildRun:
     """The `Run` that the executor sees in the child.
 
     A report waits for its answer: a stop falls on the step it was decided at, as in the parent's own process. With an
-    instrument in hand it does not wait for ever.
+    instrument in hand it does not wait for ever, unless it is told again and again that the trial is held.
     """
 
     number: int
@@ -65,12 +66,13 @@ class _ChildRun:
     scratch: Path
     _line: Line
     _patience: float | None
-    answers: queue.SimpleQueue[Answer] = field(default_factory=queue.SimpleQueue)
+    answers: queue.SimpleQueue[Answer | Held] = field(default_factory=queue.SimpleQueue)
 
     def report(self, step: int, of: int, **values: float) -> None:
         try:
             self._line.send(Report(step, of, values))
-            answer = self.answers.get(timeout=self._patience)
+            while isinstance(answer := self.answers.get(timeout=self._patience), Held):
+                pass
         except EOFError as gone:
             raise Stopped("the campaign's process is gone") from gone
         except queue.Empty as silent:
@@ -172,7 +174,7 @@ class _Child:
                 match self._line.receive(None if self._permit is None else self._timeouts.beat):
                     case Order() | Close() as order:
                         self._orders.put(order)
-                    case Answer() as answer:
+                    case Answer() | Held() as answer:
                         self._answer(answer)
                     case Abort(reason):
                         self._abort(reason)
@@ -181,7 +183,7 @@ class _Child:
         except EOFError:
             return self._bereft("the campaign's process is gone")
 
-    def _answer(self, answer: Answer) -> None:
+    def _answer(self, answer: Answer | Held) -> None:
         if (run := self._run) is not None:  # else the trial has ended meanwhile
             run.answers.put(answer)
 

@@ -59,6 +59,11 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """An interlock holds the trial: the answer comes later."""
+
+
+@dataclass(frozen=True, slots=True)
 class Abort:
     """Call the executor's `abort`."""
 
