@@ -169,6 +169,18 @@ def test_a_budget_that_a_person_raised_stays_raised(zbo: Zbo, tmp_path: Path) ->
     assert Record.read(HISTORY).budget.total == 3
 
 
+def test_a_budget_that_the_file_raised_stays_raised(zbo: Zbo, tmp_path: Path) -> None:
+    zbo("next", written(tmp_path, BY_HAND, budget={"initial": 1, "total": 1}))
+    zbo("tell", HISTORY, 0, "--value", 4)
+    assert "trial 1: " in zbo("next", written(tmp_path, BY_HAND, budget={"initial": 1, "total": 3})).out
+    assert "trial 2: " in zbo("tell", HISTORY, 1, "--value", 5).out
+
+
+def test_a_trial_told_out_of_order_is_replaced_at_once(zbo: Zbo, tmp_path: Path) -> None:
+    assert "open too     1 (--trial)" in zbo("next", written(tmp_path, BY_HAND, width=2)).out
+    assert "open too     2 (--trial)" in zbo("tell", HISTORY, 1, "--value", 2).out
+
+
 def test_several_open_trials_are_told_in_any_order(zbo: Zbo, tmp_path: Path) -> None:
     file = written(tmp_path, BY_HAND, width=3, batches=True, budget={"initial": 3, "total": 6})
     assert "open too     1, 2 (--trial)" in zbo("next", file).out
