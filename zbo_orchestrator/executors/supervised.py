@@ -85,9 +85,7 @@ class Supervised:
                 self._idle.get().close()
         finally:
             if self._guardian is not None:
-                self._make_safe()
-                self._guardian.release()
-                self._guardian = None
+                self._hand_back()
 
     # --- children
 
@@ -193,6 +191,16 @@ class Supervised:
         """Kill a guardian that does not answer."""
         if self._guardian is not None:
             self._guardian.end()
+
+    def _hand_back(self) -> None:
+        """Let the guardian go from an instrument that is safe, or leave it alone with one that is not."""
+        try:
+            self._make_safe()
+            self._leave_alone()
+        finally:
+            if self._guardian is not None:
+                self._guardian.leave()
+                self._guardian = None
 
     def _leave_alone(self) -> None:
         """Let the guardian go without another word to the instrument."""
