@@ -17,6 +17,7 @@ from prefect.input.run_input import Keyset
 from prefect.logging import get_run_logger
 from prefect.states import Paused
 from prefect.utilities.engine import propose_state_sync
+from pydantic import Field
 
 from zbo_orchestrator.conduct import Watcher
 from zbo_orchestrator.history import History, Inbox, Request
@@ -30,11 +31,10 @@ _A_YEAR = 365 * 24 * 3600
 class Decision(RunInput):
     """What the form on a paused run's page asks for."""
 
-    decision: Literal["resume", "approve", "veto", "inject", "stop"]
-    reason: str = ""
-    by: str = "somebody at the Prefect server"
-    z: list[float] | None = None
-    """The latent point, to inject."""
+    decision: Literal["resume", "approve", "veto", "inject", "stop"] = Field(description="What is to happen")
+    reason: str = Field("", description="Why; it is kept")
+    by: str = Field("somebody at the Prefect server", description="Your name")
+    z: list[float] | None = Field(None, title="Latent point", description="The point that runs next, to inject")
 
 
 class PausedRun(Watcher):

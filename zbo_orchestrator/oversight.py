@@ -71,7 +71,7 @@ class Oversight:
             self._attend(waiting)
             if self.stopped or not waiting:
                 return None
-            why = self._reason(waiting[0].number)
+            why = self._reason(waiting[0])
             if not why:
                 break
             if not idle:
@@ -108,12 +108,13 @@ class Oversight:
 
     # --- rules
 
-    def _reason(self, number: int) -> str:
-        standing = self._current()
+    def _reason(self, proposal: Proposal) -> str:
+        standing, number = self._current(), proposal.number
         if standing.paused:
             return f"paused: {standing.paused}"
         if self.approval and number not in standing.approved and number not in standing.vetoed:
-            return f"trial {number} waits for approval"
+            z = ", ".join(f"{value:.4g}" for value in proposal.z)
+            return f"trial {number} waits for approval: z = ({z}), {self.history.reasons[number]}"
         return ""
 
     def _broken(self) -> str:
