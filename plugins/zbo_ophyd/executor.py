@@ -142,19 +142,24 @@ class Ophyd:
         run.report(0, trajectory.steps)
         positions, readings = [], []
         for step, value in enumerate(trajectory.values[:, 0], start=1):
+            self._obey_abort()
             try:
                 positions.append(devices.move(float(value), self.timeout, self._aborted))
                 self._aborted.wait(trajectory.dt * self.time_unit)
                 readings.append(devices.look(self.timeout, self._aborted))
-            except ExecutionError as error:
-                if self._aborted.is_set():
-                    raise Stopped(self._reason) from error
+            except ExecutionError:
+                self._obey_abort()
                 raise
             run.report(step, trajectory.steps, **{name: positions[-1]})
+        self._obey_abort()
         executed = Trajectory(np.array(positions)[:, None], trajectory.dt, trajectory.channels)
         arrays = {field: _stacked(field, readings) for field in units}
         dims = {field: ("step", *(f"{field}_{axis}" for axis in range(1, each.ndim))) for field, each in arrays.items()}
         return Measurement(arrays, dims, {field: unit for field, unit in units.items() if unit}, executed)
+
+    def _obey_abort(self) -> None:
+        if self._aborted.is_set():
+            raise Stopped(self._reason)
 
     def abort(self, reason: str) -> None:
         """What runs ends by `Stopped`, its positioner stopped."""

@@ -173,6 +173,24 @@ def test_an_abort_stops_the_positioner_on_its_way() -> None:
     assert beamline.stoppable.stops > before
 
 
+@pytest.mark.parametrize("when", [0, 1, 3])
+def test_nothing_moves_after_an_abort_between_two_steps(when: int) -> None:
+    executor = ophyd("beamline:stage")
+
+    class Aborting(RecordedRun):
+        def report(self, step: int, of: int, **values: float) -> None:
+            super().report(step, of, **values)
+            if step == when:
+                executor.abort("the beam is gone")
+
+    run = Aborting()
+    beamline.stage.set(2.5)
+    with pytest.raises(Stopped, match=r"^the beam is gone$"):
+        executor.execute(Trajectory(SCAN.values, 0.001, STAGE), run)
+    assert beamline.stage.position == [2.5, *SCAN.values[:, 0]][when]
+    assert len(run.reports) == when + 1
+
+
 def test_an_abort_waits_for_nobody() -> None:
     executor = ophyd("beamline:stoppable")
     executor.connect()
