@@ -57,7 +57,10 @@ class Proxy:
             self._listener.settimeout(_POLL)
             with suppress(OSError):  # nobody came, or this was closed
                 client, _ = self._listener.accept()
-                self._connect(client)
+                if self._away.is_set():
+                    _hang_up(client)
+                else:
+                    self._connect(client)
 
     def _stay_away(self) -> None:
         """Refuse connections for a while."""

@@ -81,7 +81,7 @@ class Tame:
                 time.sleep(self.dwell)
                 self._report(run, step, trajectory.steps, level=float(value[0]))
                 self._obey_abort()
-                if step == 1:
+                if step == min(1, trajectory.steps - 1):
                     self.misbehave()
             return Measurement({"level": self.measured(trajectory.values)})
         finally:
@@ -91,7 +91,7 @@ class Tame:
     # --- what its relatives do otherwise
 
     def misbehave(self) -> None:
-        """Called once a trial, after its second step."""
+        """Called once a trial, after its second step, or its only one."""
 
     def measured(self, values: Array) -> Array:
         """What is said to be measured, of the values [step, 1] that were held."""

@@ -1,0 +1,106 @@
+"""zbo certify: whole certifications, what is refused, what is printed and kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from menagerie import QUICK, bump
+from supplies import Real, Welded
+
+from zbo_orchestrator.certification.cards import Card, find
+from zbo_orchestrator.certification.certifying import Subject, certify
+from zbo_orchestrator.certification.routine import ROUTINE
+from zbo_orchestrator.cli import main
+from zbo_orchestrator.executors.timeouts import Timeouts
+from zbo_orchestrator.model import ConfigurationError
+from zbo_orchestrator.testing.tame import Tame
+from zbo_orchestrator.testing.zoo import ANIMALS, Raises
+
+NAMES = {getattr(task.keep, "__name__", ""): task.name for task in ROUTINE}
+"""What a promise is called on a card."""
+
+
+def certified(animal: type[Tame], tmp_path: Path, timeouts: Timeouts = QUICK, **how: Any) -> Card:
+    executor = animal(str(tmp_path / "panel"), dwell=0.002)
+    return certify(Subject(executor, trajectory=bump(), timeouts=timeouts, **how), lambda name: None)
+
+
+def failed(card: Card) -> set[str]:
+    return {check.name for check in card.failed}
+
+
+def zbo(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(["certify", *arguments])
+    printed = capsys.readouterr()
+    return int(ended.value.code or 0), printed.out, printed.err
+
+
+def test_what_fails_is_told_and_its_process_faults_are_still_tested(tmp_path: Path) -> None:
+    card = certified(Raises, tmp_path)
+    assert failed(card) == {"a trial ends in a measurement"}
+    verdicts = {(check.section, check.name): check for check in card.checks}
+    assert "the sample is loose" in verdicts["contract", "a trial ends in a measurement"].said
+    assert verdicts["contract", "one trial at a time"].said == "it needs: a trial ends in a measurement"
+    for struck in ("killed in mid-trial", "stopped in mid-trial"):
+        assert verdicts["process", struck].verdict == "passed"
+        assert verdicts["process", struck].said.endswith("its health reads output 0")
+    assert (tmp_path / "panel").read_text() == "0"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["", *ANIMALS])
+def test_an_animal_fails_its_check_and_no_other(name: str, tmp_path: Path) -> None:
+    animal = ANIMALS.get(name, Tame)
+    card = certified(animal, tmp_path)
+    assert failed(card) == ({NAMES[animal.breaks]} if name else set())
+    assert (tmp_path / "panel").read_text() == "0"
+    if not name:
+        assert {check.section for check in card.untested} == {"transport"}
+        latency = next(check for check in card.checks if check.section == "latency")
+        assert len(latency.seconds) == 20
+
+
+def test_after_a_fatal_error_nothing_more_is_tried(tmp_path: Path) -> None:
+    card = certified(Welded, tmp_path)
+    first = next(number for number, check in enumerate(card.checks) if check.verdict == "failed")
+    assert card.checks[first].name == "a trial ends in a measurement"
+    assert "the relay is welded" in card.checks[first].said
+    assert {check.verdict for check in card.checks[first + 1 : -1]} == {"untested"}
+    assert card.checks[-1].verdict == "failed"
+
+
+def test_what_is_not_simulated_is_not_moved_unasked(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"'ACME,Supply,17' answered, .*wanted a simulator, or --live"):
+        certified(Real, tmp_path, still=True)
+    with pytest.raises(ConfigurationError, match=r"wanted 'ACME,Supply,18'.*wanted the campaign's instrument"):
+        certified(Real, tmp_path, still=True, live=True, instrument="ACME,Supply,18")
+    assert not (tmp_path / "panel").exists()
+    assert not certified(Real, tmp_path, still=True, live=True).simulated
+
+
+def test_the_command_prints_a_table_keeps_a_card_and_writes_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part = ["zbo_orchestrator.testing.tame:Tame", "--allow-code", "--set", f"panel={tmp_path / 'panel'}"]
+    code, out, _ = zbo(capsys, *part, "--trajectory-free", "--output", str(tmp_path / "card.json"))
+    assert code == 0
+    assert "4 passed" in out or "5 passed" in out
+    assert "it moves the instrument, and nothing was to" in " ".join(out.split())
+    kept = json.loads((tmp_path / "card.json").read_text())
+    assert kept["options"]["panel"] == str(tmp_path / "panel")
+    found = find(Tame(), f"ZOO,Tame,{tmp_path / 'panel'},1")
+    assert found is not None
+    assert json.loads(found.json()) == kept
+
+
+def test_the_command_refuses_what_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = zbo(capsys, "zbo_orchestrator.testing.tame:Tame")
+    assert code == 2
+    assert "--allow-code" in err
+    code, _, err = zbo(capsys, "ferrosim")
+    assert code == 2
+    assert "does not describe itself; wanted a campaign" in err
