@@ -39,9 +39,9 @@ class JsonLinesInstrument(Speaking):
     stop        seconds it may take to end a trial that is aborted, and to exit
     answer      seconds it may take to start and describe itself, or to reach the safe state and read it back
 
-    One process is kept for all trials. A guardian starts another to make the instrument safe: one that the instrument
-    bears no second connection of waits for it. A program that exits, says what cannot be understood or is silent for
-    too long is a `TransientError` with the last line of its stderr, and the next trial gets a new process.
+    One process is kept for all trials. A guardian starts another to make the instrument safe: where that bears only one
+    connection, the program waits for it. A program that exits, says what cannot be understood or is silent for too long
+    is a `TransientError` with the last line of its stderr, and the next trial gets a new process.
     """
 
     answer: Annotated[float, Gt(0)] = 5.0
