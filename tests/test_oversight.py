@@ -155,6 +155,13 @@ def test_a_budget_raised_by_a_person_outlives_the_process(tmp_path: Path, histor
     assert len(Record.read(history)) == 11
 
 
+def test_more_budget_reopens_a_finished_campaign(tmp_path: Path, history: Path) -> None:
+    conduct(campaign(tmp_path), history, Watcher())
+    Inbox(history).put(Request("budget", data={"total": 9}))
+    conduct(campaign(tmp_path), history, Watcher())
+    assert len(Record.read(history)) == 9
+
+
 def test_a_stop_now_ends_the_running_trial(tmp_path: Path, history: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(oversight, "GLANCE", 0.0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -130,6 +131,8 @@ def conduct(
         hired(campaign, workers, path, progress, dressed) as (crew, watched),
         closing(watched.run(history, crew, oversight)) as trials,  # type: ignore[type-var]
     ):
+        if history.state == "finished":
+            oversight.attend(deque())  # more budget may be asked for
         watcher.opened(history)
         for trial in trials:
             noted()

@@ -68,7 +68,7 @@ class Oversight:
         """
         began, told = time.monotonic(), False
         while True:
-            self._attend(waiting)
+            self.attend(waiting)
             if self.stopped or not waiting:
                 return None
             why = self._reason(waiting[0])
@@ -86,6 +86,16 @@ class Oversight:
         proposal = waiting.popleft()
         veto = self._current().vetoed.get(proposal.number)
         return proposal, None if veto is None else Vetoed(f"vetoed by {veto}")
+
+    def attend(self, waiting: deque[Proposal]) -> None:
+        """Answer what lies in the inbox. A request's file goes once its answer is committed."""
+        for file in Inbox(self.history.path).files():
+            request = _readable(file)
+            if isinstance(request, HistoryError):
+                self.history.event("request", id=file.name, kind="unreadable", refused=str(request))
+            elif request.id not in self._current().answered:
+                self._answer(request, waiting)
+            file.unlink(missing_ok=True)
 
     def recorded(self, trial: Trial) -> None:
         """Look at what came of a trial; pauses the campaign where a rule says so."""
@@ -144,16 +154,6 @@ class Oversight:
             self._standing.see(event["kind"], event["data"], event["sequence"])
         self._seen = len(events)
         return self._standing
-
-    def _attend(self, waiting: deque[Proposal]) -> None:
-        """Answer what lies in the inbox. A request's file goes once its answer is committed."""
-        for file in Inbox(self.history.path).files():
-            request = _readable(file)
-            if isinstance(request, HistoryError):
-                self.history.event("request", id=file.name, kind="unreadable", refused=str(request))
-            elif request.id not in self._current().answered:
-                self._answer(request, waiting)
-            file.unlink(missing_ok=True)
 
     def _answer(self, request: Request, waiting: deque[Proposal]) -> None:
         """Do as asked, or say why not: one commit."""

@@ -121,9 +121,9 @@ def _rehearse(campaign: Campaign, path: Path, trials: int) -> None:
 
 def _finished(campaign: Campaign, path: Path) -> bool:
     """Whether there is nothing to do, having said so."""
-    from zbo_orchestrator.history import History, Record
+    from zbo_orchestrator.history import History, Inbox, Record
 
-    if not History.exists(path):
+    if not History.exists(path) or Inbox(path).files():
         return False
     record = Record.read(path)
     if record.state != "finished" or record.budget != campaign.budget or not campaign.founded(record):
@@ -177,6 +177,7 @@ def _through_prefect(
         api.wait()
         typer.echo(f"Prefect shows this run at {api.page} while it lasts")
         from zbo_flows.campaign import AUDIENCE, drain, run_campaign  # reads PREFECT_API_URL when imported
+        from zbo_flows.cancelling import CancelledRun
 
         AUDIENCE.set(screen)
         file, overrides, allow_code = flow
@@ -189,6 +190,8 @@ def _through_prefect(
                 allow_code=allow_code,
                 **manner,
             )
+        except CancelledRun as cancelled:  # somebody's Ctrl-C, by way of the server
+            raise KeyboardInterrupt from cancelled
         finally:
             drain()
 

@@ -13,7 +13,7 @@ from zbo_orchestrator.report.wording import moment
 
 _REASON = "sentinel "
 """How the reason of each begins."""
-_KINDS = ("pause", "resume", "approve", "veto", "inject", "stop", "interlock")
+_KINDS = ("pause", "resume", "approve", "veto", "inject", "stop")
 
 
 def said(record: Record) -> Iterator[Said]:
@@ -23,6 +23,8 @@ def said(record: Record) -> Iterator[Said]:
         if kind in _KINDS:
             about = f"trial {data['number']}: " if "number" in data else ""
             yield Said(at, kind, f"{about}{data['reason']}")
+        elif kind == "interlock":
+            yield Said(at, kind, f"{data['name']}: {data['why'] or 'cleared'}")
         elif kind == "request" and data["refused"]:
             yield Said(at, f"{data['kind']}, refused", data["refused"])
         elif kind == "budget" and "by" in data:
