@@ -14,6 +14,7 @@ import numpy as np
 from zbo_orchestrator.arming import Arming
 from zbo_orchestrator.breaker import Breaker
 from zbo_orchestrator.campaign import Campaign
+from zbo_orchestrator.certification import cards
 from zbo_orchestrator.executors.guarded import bare, guarded
 from zbo_orchestrator.executors.interlocked import interlocked
 from zbo_orchestrator.executors.supervised import Supervised, drives
@@ -181,8 +182,8 @@ def supervised(campaign: Campaign, kind: WorkersKind, *, live: bool = False) -> 
 
     Where that is asked for, where a trial's time is limited or an interlock may end it, and always where it drives an
     instrument: which then is connected, and whose own envelope counts from the atlas on. Raises `ConfigurationError`
-    where it is to drive two at once, or is not armed or another than was armed, and `FatalError` where it is taken or
-    cannot be made safe.
+    where it is to drive two at once, is not armed or certified, or is another than was armed, and `FatalError` where
+    it is taken or cannot be made safe.
     """
     instrument = drives(campaign.executor)
     aborts = any(interlock.action == "abort" for interlock in campaign.interlocks)
@@ -194,6 +195,8 @@ def supervised(campaign: Campaign, kind: WorkersKind, *, live: bool = False) -> 
     arming = Arming(campaign.instrument, campaign.simulated, live) if instrument else None
     if arming is not None:
         arming.check(bare(campaign.executor))
+        if campaign.instrument is not None and not campaign.simulated:
+            cards.require(campaign.executor, campaign.instrument)
     children = Supervised(campaign.executor, campaign.timeouts, f"campaign {campaign.name}", arming)
     with closing(children):
         if instrument:

@@ -12,6 +12,7 @@ from bench_instrument import Panel
 
 from zbo_flows.campaign import run_campaign
 from zbo_orchestrator.campaign import load
+from zbo_orchestrator.certification import cards
 from zbo_orchestrator.conduct import Watcher, conduct
 from zbo_orchestrator.history import Record
 from zbo_orchestrator.model import ConfigurationError, HistoryError, Status
@@ -42,9 +43,16 @@ def write(panel: Panel, tmp_path: Path) -> Write:
     return written
 
 
-def ran(file: Path, *, live: bool = False) -> Record:
-    history = file.with_name("history")
-    conduct(load(file, allow_code=True), history, Watcher(), live=live)
+@pytest.fixture(autouse=True)
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZBO_CARDS", str(tmp_path / "cards"))
+
+
+def ran(file: Path, *, live: bool = False, certified: bool = True) -> Record:
+    history, campaign = file.with_name("history"), load(file, allow_code=True)
+    if certified and campaign.instrument is not None:
+        cards.keep(cards.signed(campaign.executor, {}, campaign.instrument, (), simulated=False))
+    conduct(campaign, history, Watcher(), live=live)
     return Record.read(history)
 
 
@@ -94,6 +102,18 @@ def test_the_line_that_it_asks_for_arms_it(panel: Panel, write: Write) -> None:
     record = ran(write(options={"identity": quoted}, **line), live=True)
     assert list(record.status) == [Status.SCORED] * 2
     assert panel.output == 0
+
+
+def test_live_wants_a_card_of_the_code_as_it_is(panel: Panel, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(instrument=IDENTITY)
+    with pytest.raises(ConfigurationError, match=r"Supply has no card for 'ACME,Supply,17'; wanted one: zbo certify"):
+        ran(file, live=True, certified=False)
+    with monkeypatch.context() as older:
+        older.setattr(cards, "digest", lambda _: "other code")
+        cards.keep(cards.signed(load(file, allow_code=True).executor, {}, IDENTITY, (), simulated=False))
+    with pytest.raises(ConfigurationError, match="has changed since its card"):
+        ran(file, live=True, certified=False)
+    assert words(panel) == []
 
 
 def test_a_simulator_needs_no_arming(write: Write) -> None:
