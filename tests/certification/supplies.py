@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from zbo_orchestrator.instrument import Description
 from zbo_orchestrator.model import FatalError
 from zbo_orchestrator.testing.tame import Tame
+from zbo_orchestrator.testing.zoo import Raises
 
 
 @dataclass
@@ -28,3 +29,10 @@ class Welded(Tame):
 
     def _switch(self, *, on: bool) -> None:
         super()._switch(on=on or bool(self._output))
+
+
+class Lies(Raises):
+    """Says that it is off, without having switched anything."""
+
+    def safe_state(self) -> dict[str, float]:
+        return {"output": 0.0}

@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 from menagerie import QUICK, bump
-from supplies import Real, Welded
+from supplies import Lies, Real, Welded
 
 from zbo_orchestrator.certification.cards import Card, find
 from zbo_orchestrator.certification.certifying import Subject, certify
+from zbo_orchestrator.certification.processes import found_safe
 from zbo_orchestrator.certification.routine import ROUTINE
 from zbo_orchestrator.cli import main
 from zbo_orchestrator.executors.timeouts import Timeouts
 from zbo_orchestrator.model import ConfigurationError
+from zbo_orchestrator.testing.promises import Broken
 from zbo_orchestrator.testing.tame import Tame
 from zbo_orchestrator.testing.zoo import ANIMALS, Raises
 
@@ -62,6 +64,20 @@ def test_an_animal_fails_its_check_and_no_other(name: str, tmp_path: Path) -> No
         assert {check.section for check in card.untested} == {"transport"}
         latency = next(check for check in card.checks if check.section == "latency")
         assert len(latency.seconds) == 20
+
+
+def test_an_output_that_is_still_on_is_found_before_anything_is_made_safe(tmp_path: Path) -> None:
+    (tmp_path / "panel").write_text("1")
+    with pytest.raises(Broken, match=r"^it reads output 1; wanted output 0$"):
+        found_safe(Tame(str(tmp_path / "panel")), bump())
+    assert found_safe(Tame(str(tmp_path / "panel")), bump()).said == "its health reads output 0"
+
+
+@pytest.mark.long
+def test_a_safe_state_that_lies_is_found_out_where_a_process_dies(tmp_path: Path) -> None:
+    card = certified(Lies, tmp_path)
+    assert failed(card) == {"a trial ends in a measurement", "killed in mid-trial", "stopped in mid-trial"}
+    assert card.failed[-1].said.endswith("then it reads output 1; wanted output 0")
 
 
 def test_after_a_fatal_error_nothing_more_is_tried(tmp_path: Path) -> None:

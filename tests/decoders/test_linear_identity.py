@@ -8,18 +8,26 @@ from curves import FIELD, silent, waves
 
 from zbo_orchestrator.decoders.identity import Identity
 from zbo_orchestrator.decoders.linear import Linear
-from zbo_orchestrator.model import Channel, ConfigurationError, DecoderRecipe, Trajectory
-from zbo_orchestrator.testing import DecoderContract
+from zbo_orchestrator.model import Channel, ConfigurationError, DecoderRecipe, Encoder, Trajectory
+from zbo_orchestrator.testing import DecoderContract, EncoderContract
 
 TWO = (Channel("coupling"), Channel("depolarization", "1/eps"))
 PLANE = np.stack([np.sin(np.arange(30) / 5), np.arange(30) / 30.0])
 
 
-class TestLinearContract(DecoderContract):
+class TestLinearContract(DecoderContract, EncoderContract):
     def recipe(self) -> DecoderRecipe:
         return Linear(latent_dim=3)
 
     def library(self) -> Trajectory | None:
+        return waves()
+
+    def encoder(self) -> Encoder:
+        decoder = self.restored()
+        assert isinstance(decoder, Encoder)
+        return decoder
+
+    def curves(self) -> Trajectory:
         return waves()
 
 

@@ -26,7 +26,7 @@ from zbo_orchestrator.model import (
     Stopped,
     Trajectory,
 )
-from zbo_orchestrator.testing import ExecutorContract, RecordedRun, same
+from zbo_orchestrator.testing import ComparableContract, ExecutorContract, RecordedRun, same
 
 EPOCHS = 3
 SMALL = JrvaeExecutor(subset=30, classes=3, epochs=EPOCHS, hidden=(16, 16), batch=10, grid=3, beta_discrete=0.25)
@@ -40,8 +40,8 @@ def trained(executor: Executor, trajectory: Trajectory | None = None, seed: int 
     return executor.execute(trajectory or schedule(), RecordedRun(seed=seed))
 
 
-class TestJrvaeExecutor(ExecutorContract):
-    def make(self) -> Executor:
+class TestJrvaeExecutor(ExecutorContract, ComparableContract):
+    def make(self) -> JrvaeExecutor:
         return SMALL
 
     def trajectory(self) -> Trajectory:
