@@ -10,7 +10,6 @@ import pytest
 import yaml
 from bench_instrument import Panel
 
-from zbo_flows.campaign import run_campaign
 from zbo_orchestrator.campaign import load
 from zbo_orchestrator.certification import cards
 from zbo_orchestrator.conduct import Watcher, conduct
@@ -83,14 +82,7 @@ def test_a_stranger_is_asked_who_it_is_and_left_alone(  # noqa: PLR0917 (given b
 def test_unarmed_it_is_not_even_connected(panel: Panel, write: Write, sections: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=r"not armed; wanted --live .*, or `simulated: true`"):
         ran(write(**sections))
-    with pytest.raises(ConfigurationError, match="not armed; wanted --live"):
-        run_campaign.fn(str(write(**sections)), allow_code=True)
     assert words(panel) == []
-
-
-def test_a_flow_hands_live_on(write: Write) -> None:
-    with pytest.raises(ConfigurationError, match="which the campaign file does not name"):
-        run_campaign.fn(str(write()), allow_code=True, live=True)
 
 
 def test_the_line_that_it_asks_for_arms_it(panel: Panel, write: Write) -> None:
