@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 
 from zbo_orchestrator.executors.timeouts import Timeouts
-from zbo_orchestrator.model import Measurement, Score, Trajectory
+from zbo_orchestrator.model import Measurement, Report, Score, Trajectory
 from zbo_orchestrator.testing.tame import CHANNELS
 
 QUICK = Timeouts(trial=4.0, heartbeat=1.0, ask=0.2, abort=0.2, safe=5.0, terminate=0.3)
@@ -18,6 +18,11 @@ STEPS = 6
 
 def bump(steps: int = STEPS) -> Trajectory:
     return Trajectory(np.sin(np.linspace(0, np.pi, steps))[:, None], 0.02, CHANNELS)
+
+
+def echoes(volts: Trajectory, report: Report) -> Measurement:
+    """A specimen that answers the volts."""
+    return Measurement({"level": volts.values}, executed=volts)
 
 
 class Level:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from menagerie import QUICK, bump
+from menagerie import QUICK, bump, echoes
 from supplies import Lies, Real, Welded
 
 from zbo_orchestrator.certification.cards import Card, find
@@ -20,6 +21,8 @@ from zbo_orchestrator.model import ConfigurationError
 from zbo_orchestrator.testing.promises import Broken
 from zbo_orchestrator.testing.tame import Tame
 from zbo_orchestrator.testing.zoo import ANIMALS, Raises
+from zbo_scpi import Output, ScpiWaveform
+from zbo_scpi.simulator import Generator, Ratings, Simulator
 
 NAMES = {getattr(task.keep, "__name__", ""): task.name for task in ROUTINE}
 """What a promise is called on a card."""
@@ -78,6 +81,18 @@ def test_a_safe_state_that_lies_is_found_out_where_a_process_dies(tmp_path: Path
     card = certified(Lies, tmp_path)
     assert failed(card) == {"a trial ends in a measurement", "killed in mid-trial", "stopped in mid-trial"}
     assert card.failed[-1].said.endswith("then it reads output 1; wanted output 0")
+
+
+@pytest.mark.long
+def test_the_simulated_generator_passes_every_check(tmp_path: Path) -> None:
+    outputs = (Output("bias", "V"),)
+    with Simulator(Generator(echoes, Ratings(pace=1.0)), port=0) as simulator:
+        executor = ScpiWaveform(resource=simulator.resource, outputs=outputs, repeatable=True, timeout=0.5, poll=0.005)
+        card = certify(Subject(executor, timeouts=replace(QUICK, trial=20.0)), lambda name: None)
+        assert not simulator.instrument.generator.outputs[0].on
+    assert {check.name: check.said for check in (*card.failed, *card.untested)} == {}
+    assert card.identity == simulator.instrument.identity
+    assert card.simulated
 
 
 def test_after_a_fatal_error_nothing_more_is_tried(tmp_path: Path) -> None:

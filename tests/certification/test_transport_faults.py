@@ -9,19 +9,15 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from menagerie import bump
+from menagerie import STEPS, bump, echoes
 
 from zbo_orchestrator.certification.proxy import FAULTS, Fault
 from zbo_orchestrator.certification.transport import bears
-from zbo_orchestrator.model import FatalError, Measurement, Report, Run, Trajectory
-from zbo_orchestrator.testing.promises import Broken, Untestable
+from zbo_orchestrator.model import FatalError, Measurement, Run, Trajectory
+from zbo_orchestrator.testing.promises import Broken, Untestable, measures
 from zbo_orchestrator.testing.tame import Tame
 from zbo_scpi import Output, ScpiWaveform
 from zbo_scpi.simulator import Generator, Ratings, Simulator
-
-
-def echoes(volts: Trajectory, report: Report) -> Measurement:
-    return Measurement({"level": volts.values})
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +28,12 @@ def simulator() -> Iterator[Simulator]:
 
 def generator(simulator: Simulator) -> ScpiWaveform:
     return ScpiWaveform(resource=simulator.resource, outputs=(Output("bias", "V"),), timeout=0.25, poll=0.005)
+
+
+def test_without_a_fault_it_measures(simulator: Simulator) -> None:
+    executor = generator(simulator)
+    assert measures(executor, bump()).said == f"measured level [{STEPS}, 1]"
+    executor.close()
 
 
 @pytest.mark.parametrize("fault", FAULTS)

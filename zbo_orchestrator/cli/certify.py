@@ -74,8 +74,12 @@ def certify(
     )
     subject = replace(subject, timeouts=replace(subject.timeouts, trial=within))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's way of saying Ctrl-C
-    with Console(stderr=True).status("connecting") as status:
-        card = certifying.certify(subject, status.update)
+    try:
+        with Console(stderr=True).status("connecting") as status:
+            card = certifying.certify(subject, status.update)
+    except KeyboardInterrupt as interrupt:
+        typer.echo("zbo: interrupted; the instrument was left in its safe state, and there is no card", err=True)
+        raise typer.Exit(130) from interrupt
     for path in [None, *([output] if output else [])]:
         kept = cards.keep(card, path)
     if as_json:
