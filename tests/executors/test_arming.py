@@ -60,15 +60,15 @@ def words(panel: Panel) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("sections", "live", "said"),
+    ("use", "sections", "live", "said"),
     [
-        ({"simulated": True}, False, f"'{IDENTITY}' answered, and is not simulated; .* `simulated: true`"),
-        ({"simulated": True}, True, f"'{IDENTITY}' answered, and is not simulated"),
-        ({"instrument": "ACME,Supply,9"}, True, f"'{IDENTITY}' answered; wanted 'ACME,Supply,9'"),
-        ({}, True, f"'{IDENTITY}' answered, which the campaign file does not name"),
+        ("Supply", {"simulated": True}, False, f"'{IDENTITY}' answered, and is not simulated; .* `simulated: true`"),
+        ("Supply", {"simulated": True}, True, f"'{IDENTITY}' answered, and is not simulated"),
+        ("Supply", {"instrument": "ACME,Supply,9"}, True, f"'{IDENTITY}' answered; wanted 'ACME,Supply,9'"),
+        ("Supply", {}, True, f"'{IDENTITY}' answered, which the campaign file does not name"),
+        ("Stage", {"instrument": "ACME,Supply,9"}, True, f"'{IDENTITY}' answered; wanted 'ACME,Supply,9'"),
     ],
 )
-@pytest.mark.parametrize("use", ["Supply", "Stage"])
 def test_a_stranger_is_asked_who_it_is_and_left_alone(  # noqa: PLR0917 (given by name)
     panel: Panel, write: Write, use: str, sections: dict[str, Any], live: bool, said: str
 ) -> None:

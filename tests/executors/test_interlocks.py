@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -257,6 +258,22 @@ def test_nothing_starts_while_one_is_tripped(panel: Panel, write: Write, thermom
     assert thermometer.said == [WORDS, ""]
     assert drives == [0, 0]
     assert changes(record) == [HOT, CLEAR]
+
+
+def test_ctrl_c_ends_the_waiting_and_the_campaign_goes_on_later(
+    panel: Panel, write: Write, thermometer: Thermometer
+) -> None:
+    thermometer.shows(31.2)
+    thermometer.interlocked = lambda _: signal.setitimer(signal.ITIMER_REAL, 0.2)  # type: ignore[method-assign,assign,return-value]
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    file = write()
+    with pytest.raises(KeyboardInterrupt):
+        ran(file, thermometer)
+    signal.signal(signal.SIGALRM, before)
+    assert panel.state["drives"] == 0
+    assert changes(Record.read(file.with_name("history"))) == [HOT]
+    thermometer.shows(20.0)
+    assert list(ran(file, Watcher()).status)[-1] == Status.SCORED
 
 
 def test_a_running_trial_is_held_longer_than_the_child_has_patience_and_goes_on(
