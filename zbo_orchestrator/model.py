@@ -73,6 +73,10 @@ class HistoryError(ZboError):
     """The record cannot be trusted, or is not ours to write: stop."""
 
 
+class InUse(HistoryError):  # noqa: N818 (likewise)
+    """Another process is writing the history: leave it to that one."""
+
+
 # --- values ---------------------------------------------------------------------------------------
 
 

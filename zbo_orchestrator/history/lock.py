@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from zbo_orchestrator.model import HistoryError
+from zbo_orchestrator.model import InUse
 
 _POLL = 0.05
 
@@ -28,7 +28,7 @@ class Lock:
     """
 
     def __init__(self, path: Path, wait: float = 5.0, *, sign: bool = True) -> None:
-        """Raises `HistoryError` naming the holder where the lock is not free within `wait` seconds."""
+        """Raises `InUse` naming the holder where the lock is not free within `wait` seconds."""
         self.path = path
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
@@ -44,7 +44,7 @@ class Lock:
         deadline = time.monotonic() + wait
         while not self._try():
             if time.monotonic() >= deadline:
-                raise HistoryError(f"another process is writing this history: {self.holder()} ({self.path})")
+                raise InUse(f"another process is writing this history: {self.holder()} ({self.path})")
             time.sleep(_POLL)
 
     def _try(self) -> bool:
@@ -96,7 +96,7 @@ def held_by(history: str | Path) -> str | None:
     try:
         with Lock(path, wait=0, sign=False):
             return None
-    except HistoryError as taken:
+    except InUse as taken:
         return str(taken)
 
 
