@@ -260,3 +260,14 @@ def test_stopped_and_resumed_after_it_was_declared_dead_it_cannot_write(panel: P
         assert panel.output == 0
     parent.kill()
     parent.wait()
+
+
+def test_a_trial_that_swallows_a_stop_is_ended_by_force(panel: Panel) -> None:
+    panel.faulty("stubborn", "deaf")
+    stubborn = Supervised(BenchSupply(str(panel.file), dwell=0.02, steps=2000), QUICK, "the campaign under test")
+    try:
+        with pytest.raises(Stopped, match=r"ending when asked to stop \(the contract asked\) took longer than 0\.3 s"):
+            stubborn.execute(wave(), RecordedRun(stop_at=3))
+        assert panel.output == 0
+    finally:
+        stubborn.close()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from zbo_orchestrator.certification.cards import Card
     from zbo_orchestrator.certification.certifying import Subject
 
+BEYOND = "power, the kernel, the specimen, a second host: see to the instrument's own watchdog and interlock"
+"""What no card can vouch for."""
 _STYLES = {"passed": "green", "failed": "bold red", "untested": "yellow"}
 
 
@@ -143,4 +145,5 @@ def _summary(card: Card) -> list[str]:
         f"instrument   {card.identity or 'does not say'}{simulated}",
         f"code         {card.digest[:16]}",
         f"checks       {passed} passed, {len(card.failed)} failed, {len(card.untested)} could not be tested",
+        f"beyond reach {BEYOND}",
     ]

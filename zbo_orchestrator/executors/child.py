@@ -47,6 +47,8 @@ class _Limit:
 
     of: str
     seconds: float | None
+    outcome: type[ExecutionError] = ExecutionError
+    """What the trial then becomes."""
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -122,8 +124,10 @@ class Child:
                 if isinstance(answer, Held):
                     continue
                 limit, reporting = limit.later(reporting.held), None
+                if answer.stopped is not None and limit.outcome is not Stopped:  # one that goes on is ended by force
+                    limit = _Limit(f"ending when asked to stop ({answer.stopped})", self._timeouts.ask, Stopped)
             if limit.left == 0:
-                raise Overdue(f"time-out: {limit.of} took longer than {limit.seconds:g} s", ExecutionError)
+                raise Overdue(f"time-out: {limit.of} took longer than {limit.seconds:g} s", limit.outcome)
 
     def ask(self, reason: str) -> Ended | None:
         """Have the next report raise `Stopped`."""
