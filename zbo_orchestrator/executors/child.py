@@ -123,11 +123,15 @@ class Child:
                 self._line.send(answer := reporting.answer())
                 if isinstance(answer, Held):
                     continue
-                limit, reporting = limit.later(reporting.held), None
-                if answer.stopped is not None and limit.outcome is not Stopped:  # one that goes on is ended by force
-                    limit = _Limit(f"ending when asked to stop ({answer.stopped})", self._timeouts.ask, Stopped)
+                limit, reporting = self._after(answer, limit.later(reporting.held)), None
             if limit.left == 0:
                 raise Overdue(f"time-out: {limit.of} took longer than {limit.seconds:g} s", limit.outcome)
+
+    def _after(self, answer: Answer, limit: _Limit) -> _Limit:
+        """The limit from an answer on: one that goes on when it was told to stop is ended by force."""
+        if answer.stopped is None or limit.outcome is Stopped:
+            return limit
+        return _Limit(f"ending when asked to stop ({answer.stopped})", self._timeouts.ask, Stopped)
 
     def ask(self, reason: str) -> Ended | None:
         """Have the next report raise `Stopped`."""
