@@ -20,18 +20,22 @@ from prefect.artifacts import (
     create_table_artifact,
     update_progress_artifact,
 )
+from prefect.client.schemas.objects import State
 from prefect.events.worker import EventsWorker
+from prefect.exceptions import CancelledRun
 from prefect.logging import get_run_logger
 from prefect.logging.handlers import APILogWorker
 from prefect.runtime import flow_run
+from prefect.states import Cancelled, Completed
 from pydantic import Field
 
 from zbo_flows.asking import PausedRun
+from zbo_flows.cancelling import Cancellation
 from zbo_flows.observed import observed
 from zbo_orchestrator.campaign import load
 from zbo_orchestrator.conduct import Watcher, Watchers, WorkersKind, budgeted, conduct, history_path, recorded
 from zbo_orchestrator.history import History
-from zbo_orchestrator.model import Status, Trial
+from zbo_orchestrator.model import InUse, Status, Trial
 
 AUDIENCE: ContextVar[Watcher] = ContextVar("AUDIENCE", default=Watcher())  # noqa: B039 (a Watcher holds no state)
 """Who watches besides Prefect: a terminal, say. Too alive to be a flow's parameter."""
@@ -49,29 +53,40 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
     history: str = "",
     trials: Count | None = None,
     add: Count | None = None,
+    until: Count | None = None,
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = None,
     width: Annotated[int, Field(ge=1, le=1024)] | None = None,
     workers: WorkersKind = "inline",
     overrides: list[str] | None = None,
     allow_code: bool = False,
     live: bool = False,
     patience: Annotated[float, Field(ge=0)] | None = None,
-) -> dict[str, Any]:
-    """Run a campaign, or go on with it, until its planner stops.
+) -> dict[str, Any] | State[None]:
+    """Run a campaign, or go on with it, until its planner stops, or the flow run is cancelled.
 
     campaign    a campaign file, or the name of a shipped campaign
     history     where its record is kept; empty: histories/<name of the campaign>
     trials      the budget in all; add: more than the history holds; neither: as the campaign file says
+    until       never more than this many in all: with add, what a scheduled run comes to an end by
+    seed        another than the campaign file's: another campaign
     overrides   `dotted.key=value`, as for `zbo run --set`
     live        arms the instrument that the campaign file names; nothing else but a simulator is driven
     patience    seconds to wait for people where the campaign needs them; empty: as long as it takes
     """
-    wanted = [*(overrides or []), *([f"width={width}"] if width else [])]
+    given = {"width": width, "seed": seed}
+    wanted = [*(overrides or []), *(f"{name}={value}" for name, value in given.items() if value is not None)]
     loaded = load(campaign, wanted, allow_code=allow_code)
     path = history_path(loaded, history)
     artifacts = Artifacts(loaded.name)
-    watcher = Watchers((artifacts, PausedRun(), AUDIENCE.get()))
-    wished = budgeted(loaded, path, trials=trials, add=add)
-    conduct(wished, path, watcher, workers=workers, live=live, patience=patience, dressed=observed)
+    wished = budgeted(loaded, path, trials=trials, add=add, until=until)
+    with Cancellation(UUID(flow_run.id)) as cancellation:
+        watcher = Watchers((artifacts, PausedRun(), AUDIENCE.get(), cancellation))
+        try:
+            conduct(wished, path, watcher, workers=workers, live=live, patience=patience, dressed=observed)
+        except InUse as busy:
+            return Completed(name="Busy", message=f"{busy}; this run leaves it to that one")
+        except CancelledRun as cancelled:
+            return Cancelled(message=f"{cancelled}; run again, its history goes on")
     return artifacts.close()
 
 
