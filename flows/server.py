@@ -26,6 +26,7 @@ import platformdirs
 
 from zbo_orchestrator.model import ConfigurationError
 
+LOOPBACK = "127.0.0.1"
 PATIENCE = 120.0
 """Seconds that a server may take to answer for the first time; a cold start on two busy cores takes 25."""
 
@@ -76,17 +77,20 @@ class Server:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
-    """The configured API (`PREFECT_API_URL`), or one of our own, started without waiting for it."""
+def server(host: str = LOOPBACK, port: int = 0) -> Iterator[Server]:
+    """The configured API (`PREFECT_API_URL`), or one of our own, started without waiting for it.
+
+    host, port   where our own is served; port 0: any that is free
+    """
     settle()
     if url := os.environ.get("PREFECT_API_URL"):
         yield Server(url)
         return
     folder = Path(os.environ["PREFECT_HOME"])
     folder.mkdir(parents=True, exist_ok=True)
-    log, port = folder / "server.log", _free_port()
-    url = f"http://127.0.0.1:{port}/api"
-    command = [sys.executable, "-m", "zbo_flows.server", str(port)]
+    log, port = folder / "server.log", _free_port(host, port)
+    url = f"http://{LOOPBACK if host == '0.0.0.0' else host}:{port}/api"
+    command = [sys.executable, "-m", "zbo_flows.server", host, str(port)]
     environment = {**os.environ, "PREFECT_SERVER_UI_API_URL": url}
     with log.open("wb") as sink:
         # A session of its own: Ctrl-C is for the campaign, which then ends the server.
@@ -109,9 +113,15 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _free_port() -> int:
+def _free_port(host: str, port: int) -> int:
+    """The port, or any free one for 0; raises `ConfigurationError` where it cannot be had."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as taken:
+            said = f"{host} port {port} cannot be served: {taken.strerror}; wanted a free one"
+            raise ConfigurationError(said) from taken
         return int(probe.getsockname()[1])
 
 
@@ -133,7 +143,7 @@ def _end_with_owner() -> None:
     os._exit(0)
 
 
-def _serve(port: int) -> None:
+def _serve(host: str, port: int) -> None:
     threading.Thread(target=_end_with_owner, daemon=True).start()
     folder = Path(os.environ["PREFECT_HOME"])
     import uvicorn  # noqa: PLC0415 (only the server's own process needs it)
@@ -142,15 +152,15 @@ def _serve(port: int) -> None:
     with (folder / "start.lock").open("w") as lock:  # cold starts at the same time race on the database's migrations
         fcntl.flock(lock, fcntl.LOCK_EX)
         application = create_app()
-        threading.Thread(target=_unlock_when_up, args=(lock.fileno(), port), daemon=True).start()
-        uvicorn.run(application, host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=3)
+        threading.Thread(target=_unlock_when_up, args=(lock.fileno(), host, port), daemon=True).start()
+        uvicorn.run(application, host=host, port=port, log_level="warning", timeout_graceful_shutdown=3)
 
 
-def _unlock_when_up(lock: int, port: int) -> None:
-    while not _answers(f"http://127.0.0.1:{port}/api"):
+def _unlock_when_up(lock: int, host: str, port: int) -> None:
+    while not _answers(f"http://{LOOPBACK if host == '0.0.0.0' else host}:{port}/api"):
         time.sleep(0.1)
     fcntl.flock(lock, fcntl.LOCK_UN)
 
 
 if __name__ == "__main__":
-    _serve(int(sys.argv[1]))
+    _serve(sys.argv[1], int(sys.argv[2]))

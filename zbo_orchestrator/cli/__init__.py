@@ -21,6 +21,7 @@ from zbo_orchestrator.cli.certify import certify
 from zbo_orchestrator.cli.compare import compare
 from zbo_orchestrator.cli.new_plugin import new_plugin
 from zbo_orchestrator.cli.run import run
+from zbo_orchestrator.cli.serve import serve
 from zbo_orchestrator.cli.simulate import simulate_instrument
 from zbo_orchestrator.model import ConfigurationError, FatalError, HistoryError, Unattended, ZboError
 
@@ -72,6 +73,7 @@ def zbo(
       zbo next my-campaign.yaml            run it by hand: what comes next; zbo tell records what came out
       zbo check my-campaign.yaml           is the file right? what may the planner ask for?
       zbo pause histories/ferrosim-curl    people have a say: also resume, approve, veto, inject, budget, stop
+      zbo serve                            scheduled campaigns, unattended, on this machine
       zbo parts                            what is installed: planners, decoders, executors ...
 
     \b
@@ -94,6 +96,7 @@ for _command in (
     compare,
     histories.rescore,
     campaigns.schema,
+    serve,
     simulate_instrument,
     certify,
     new_plugin,

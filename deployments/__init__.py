@@ -1,0 +1,1 @@
+"""Ready deployments, and beside them the shipped campaigns."""

@@ -1,0 +1,69 @@
+"""The command `zbo serve`: a Prefect server with the shipped deployments, their schedules and runs, on one machine."""
+# ruff: noqa: PLC0415 (heavy imports stand inside: see `cli`)
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from prefect.deployments.runner import RunnerDeployment
+
+
+def serve(
+    only: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME...]", help="Deployments to serve. [default: all]", show_default=False),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", metavar="YAML", help="A prefect.yaml of your own. [default: the shipped one]"),
+    ] = None,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Where Prefect's pages are.")] = 4200,
+    host: Annotated[
+        str, typer.Option("--host", help="The address to bind: whoever reaches it can run campaigns here.")
+    ] = "127.0.0.1",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Runs at once.")] = 2,
+) -> None:
+    """Run deployments on this machine: server, schedules and runs in one command.
+
+    Histories are kept in the folder it is started in. Where PREFECT_API_URL names a server, that one is used. Ctrl-C
+    ends it; what was recorded is kept, and a run of tomorrow goes on.
+
+    \b
+    zbo serve                                  all deployments of deployments/prefect.yaml
+    zbo serve ferrosim-nightly                 one of them
+    zbo serve --file my-lab.yaml --limit 1     your own
+    """
+    os.environ.setdefault("PREFECT_RUNNER_POLL_FREQUENCY", "2")
+    from zbo_flows.server import server
+
+    with server(host, port) as api:
+        typer.echo(f"starting a server at {api.page}")
+        api.wait()
+        from zbo_flows.serving import deployments
+        from zbo_flows.serving import serve as run
+        from zbo_orchestrator.model import ConfigurationError
+
+        wanted = [each for each in deployments(file) if not only or each.name in only]
+        if unknown := set(only or ()) - {each.name for each in wanted}:
+            known = ", ".join(each.name for each in deployments(file))
+            raise ConfigurationError(f"no deployment {', '.join(sorted(unknown))}; wanted some of {known}")
+        _tell(wanted, api.page)
+        warnings.filterwarnings("ignore", message="coroutine 'Runner.astop' was never awaited")  # Prefect's, at SIGTERM
+        run(wanted, limit)
+        typer.echo("ended; what was recorded is kept")
+
+
+def _tell(wanted: list[RunnerDeployment], page: str) -> None:
+    """What is served, when, and where to look."""
+    for each in wanted:
+        crons = [getattr(entry.schedule, "cron", "") for entry in each.schedules or []]
+        typer.echo(f"  {each.name:<20} {', '.join(filter(None, crons)) or 'on demand':<14} {each.description or ''}")
+    typer.echo(f"deployments  {page}/deployments")
+    typer.echo(f"to run one   prefect deployment run {wanted[0].flow_name}/{wanted[0].name}, or its page")
+    typer.echo("Ctrl-C ends it")
