@@ -77,7 +77,8 @@ def main() -> None:
         conduct(load(file).with_budget(options.trials), Path(folder) / "bare", bare)
         with server() as running:
             running.wait()
-            from zbo_flows.campaign import AUDIENCE, drain, run_campaign
+            from zbo_flows.audience import AUDIENCE
+            from zbo_flows.campaign import drain, run_campaign
 
             AUDIENCE.set(observed)
             run_campaign(str(file), str(Path(folder) / "flow"), trials=options.trials)

@@ -4,10 +4,7 @@ Prefect schedules and observes. It is neither the safety layer nor the durabilit
 the history, and a flow run that is cancelled or killed leaves a history that the next one continues.
 """
 
-from __future__ import annotations
-
 import time
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -29,6 +26,7 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed
 from pydantic import Field
 
+from zbo_flows import audience
 from zbo_flows.asking import PausedRun
 from zbo_flows.cancelling import Cancellation
 from zbo_flows.observed import observed
@@ -36,9 +34,6 @@ from zbo_orchestrator.campaign import load
 from zbo_orchestrator.conduct import Watcher, Watchers, WorkersKind, budgeted, conduct, history_path, recorded
 from zbo_orchestrator.history import History
 from zbo_orchestrator.model import InUse, Status, Trial
-
-AUDIENCE: ContextVar[Watcher] = ContextVar("AUDIENCE", default=Watcher())  # noqa: B039 (a Watcher holds no state)
-"""Who watches besides Prefect: a terminal, say. Too alive to be a flow's parameter."""
 
 Count = Annotated[int, Field(ge=1, le=100_000)]
 
@@ -61,7 +56,7 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
     allow_code: bool = False,
     live: bool = False,
     patience: Annotated[float, Field(ge=0)] | None = None,
-) -> dict[str, Any] | State[None]:
+) -> "dict[str, Any] | State[None]":
     """Run a campaign, or go on with it, until its planner stops, or the flow run is cancelled.
 
     campaign    a campaign file, or the name of a shipped campaign
@@ -80,7 +75,7 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
     artifacts = Artifacts(loaded.name)
     wished = budgeted(loaded, path, trials=trials, add=add, until=until)
     with Cancellation(UUID(flow_run.id)) as cancellation:
-        watcher = Watchers((artifacts, PausedRun(), AUDIENCE.get(), cancellation))
+        watcher = Watchers((artifacts, PausedRun(), audience.watcher(), cancellation))
         try:
             conduct(wished, path, watcher, workers=workers, live=live, patience=patience, dressed=observed)
         except InUse as busy:

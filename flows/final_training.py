@@ -1,9 +1,6 @@
 """What a campaign found against what people use, as one Prefect flow run: its final trainings are tasks."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,15 +10,13 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from pydantic import Field
 
+from zbo_flows import audience
 from zbo_flows.observed import observed_executor
 from zbo_orchestrator.campaign import rebuild
 from zbo_orchestrator.comparison import Audience, Comparison, Round, Training, Wish, compare, prepare
 from zbo_orchestrator.history import Record
 from zbo_orchestrator.model import ExecutionError, Score
 from zbo_orchestrator.report.compared_words import details, failures, notes, spread_words, table, verdict
-
-AUDIENCE: ContextVar[Audience] = ContextVar("AUDIENCE", default=Audience())  # noqa: B039 (an Audience holds no state)
-"""Who watches besides Prefect: a terminal, say. Too alive to be a flow's parameter."""
 
 
 def _run_name() -> str:
@@ -48,7 +43,7 @@ def final_training(  # noqa: PLR0917 (a form's fields)
     path = Path(history)
     campaign = rebuild(Record.read(path).charter.campaign, allow_code=allow_code)
     wish = Wish(seeds, tuple(map(Path, others or ())), tuple(schedules or ()), small)
-    comparison = compare(prepare(campaign, path, wish), _Logged(AUDIENCE.get()), dressed=observed_executor)
+    comparison = compare(prepare(campaign, path, wish), _Logged(audience.listener()), dressed=observed_executor)
     create_markdown_artifact(key=f"{_key(comparison.campaign)}-comparison", markdown=_markdown(comparison))
     return {"campaign": comparison.campaign, "history": history, "verdict": verdict(comparison)}
 

@@ -121,10 +121,11 @@ def _through_prefect(history: Path, wish: Wish, audience: Audience, console: Con
     with server() as api:
         api.wait()
         console.print(f"Prefect shows this run at {api.page} while it lasts", markup=False, highlight=False)
+        from zbo_flows.audience import COMPARISON
         from zbo_flows.campaign import drain  # reads PREFECT_API_URL when imported
-        from zbo_flows.final_training import AUDIENCE, final_training
+        from zbo_flows.final_training import final_training
 
-        AUDIENCE.set(audience)
+        COMPARISON.set(audience)
         try:
             final_training(
                 str(history),

@@ -176,7 +176,8 @@ def _through_prefect(
             campaign.learn(screen.training)
         api.wait()
         typer.echo(f"Prefect shows this run at {api.page} while it lasts")
-        from zbo_flows.campaign import AUDIENCE, drain, run_campaign  # reads PREFECT_API_URL when imported
+        from zbo_flows.audience import AUDIENCE
+        from zbo_flows.campaign import drain, run_campaign  # reads PREFECT_API_URL when imported
         from zbo_flows.cancelling import CancelledRun
 
         AUDIENCE.set(screen)
