@@ -39,6 +39,7 @@ def test_the_files_it_points_to_exist() -> None:
 def test_the_commands_it_lists_exist() -> None:
     from zbo_orchestrator.cli import app  # noqa: PLC0415
 
-    known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
-    named = set(re.findall(r"`zbo ([a-z]+)", (ROOT / "README.md").read_text()))
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    known = {name.replace("_", "-") for name in commands}
+    named = set(re.findall(r"`zbo ([a-z-]+)", (ROOT / "README.md").read_text()))
     assert named <= known
