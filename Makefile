@@ -4,16 +4,19 @@ BIN := .venv/bin
 READY := .venv/.ready
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: demo test test-long lint format types layers package bench clean help
+.PHONY: demo test test-long drill lint format types layers package bench clean help
 
 demo: $(READY)            ## run the FerroSIM campaign (20 + 60 trials) through Prefect and draw its report
 	$(BIN)/zbo run ferrosim-curl
 
 test: $(READY)            ## run the suite
-	$(PYTEST) -n 2 --dist loadfile -m "not long"
+	$(PYTEST) -n 2 --dist loadfile -m "not long and not drill"
 
 test-long: $(READY)       ## what takes longer than a minute
 	$(PYTEST) -m long
+
+drill: $(READY)           ## break a simulated instrument, and every process around it, in all ways (about 4 minutes)
+	$(PYTEST) -n 2 --dist loadfile tests/drill
 
 lint: $(READY)            ## style, types and the direction of imports
 	$(BIN)/ruff check

@@ -1,12 +1,15 @@
-"""What several test files share: a small real campaign."""
+"""What several test files share: a small real campaign, and a Prefect server."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+
+from zbo_flows.server import server
 
 SMALL = {
     "name": "small",
@@ -46,3 +49,16 @@ def campaign_file(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of our own for the whole session, and all who talk to one."""
+    os.environ["ZBO_HOME"] = str(tmp_path_factory.mktemp("home"))
+    with server() as running:
+        running.wait()
+        yield running.url
+        from zbo_flows.campaign import drain  # noqa: PLC0415 (Prefect reads its settings when imported)
+
+        drain()
+    del os.environ["ZBO_HOME"]
