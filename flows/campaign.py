@@ -166,7 +166,7 @@ def _markdown(facts: dict[str, Any]) -> str:
         f"- best so far: {found}",
         f"- {facts['trials']} trials",
         f"- state: {facts['state']}{': ' + facts['stop'] if facts['stop'] else ''}",
-        f"- history: `{facts['history']}` (`zbo report {Path(facts['history'])}` draws it)",
+        f"- history: `{facts['history']}` (`zbo report {facts['history']}` draws it)",
     ]
     return "\n".join(lines)
 

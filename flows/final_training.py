@@ -16,6 +16,7 @@ from zbo_orchestrator.campaign import rebuild
 from zbo_orchestrator.comparison import Audience, Comparison, Round, Training, Wish, compare, prepare
 from zbo_orchestrator.history import Record
 from zbo_orchestrator.model import ExecutionError, Score
+from zbo_orchestrator.place import Place
 from zbo_orchestrator.report.compared_words import details, failures, notes, spread_words, table, verdict
 
 
@@ -40,9 +41,9 @@ def final_training(  # noqa: PLR0917 (a form's fields)
     schedules   names of those to compare; empty: all
     small       train at the campaign's size only
     """
-    path = Path(history)
+    path = Place.of(history)
     campaign = rebuild(Record.read(path).charter.campaign, allow_code=allow_code)
-    wish = Wish(seeds, tuple(map(Path, others or ())), tuple(schedules or ()), small)
+    wish = Wish(seeds, tuple(map(Place.of, others or ())), tuple(schedules or ()), small)
     comparison = compare(prepare(campaign, path, wish), _Logged(audience.listener()), dressed=observed_executor)
     create_markdown_artifact(key=f"{_key(comparison.campaign)}-comparison", markdown=_markdown(comparison))
     return {"campaign": comparison.campaign, "history": history, "verdict": verdict(comparison)}

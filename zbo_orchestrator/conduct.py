@@ -23,6 +23,7 @@ from zbo_orchestrator.hopeless import Peers, Rule, curve
 from zbo_orchestrator.interlocks import Monitor
 from zbo_orchestrator.model import ConfigurationError, Goal, Status, Stopped, Trial, Workers
 from zbo_orchestrator.oversight import Oversight
+from zbo_orchestrator.place import Address, Place
 from zbo_orchestrator.planners.sentinels import Sentinels
 from zbo_orchestrator.workers import Inline, Progress, Threads
 
@@ -106,7 +107,7 @@ class Hopeless(Watcher):
 
 def conduct(
     campaign: Campaign,
-    path: Path,
+    path: Address,
     watcher: Watcher,
     *,
     workers: WorkersKind = "inline",
@@ -120,7 +121,7 @@ def conduct(
     patience  seconds to wait for people where the campaign is paused, or a trial needs their leave; None: for ever
     dressed   wraps the roles that run trials for an observer; the history is opened with the bare ones
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    Place.of(path).folder.parent.mkdir(parents=True, exist_ok=True)
     if campaign.hopeless is not None:  # after the watcher, which so sees what a trial is ended for
         watcher = Watchers((watcher, Hopeless(campaign.hopeless, campaign.goal)))
     breaker = campaign.breaker or Breaker(BREAKER if drives(campaign.executor) else None)
@@ -212,7 +213,7 @@ def supervised(campaign: Campaign, kind: WorkersKind, *, live: bool = False) -> 
 def hired(
     campaign: Campaign,
     kind: WorkersKind,
-    path: Path,
+    path: Address,
     progress: Progress,
     dressed: Callable[[Campaign], Campaign] = lambda campaign: campaign,
 ) -> Iterator[tuple[Workers, Campaign]]:
@@ -229,7 +230,7 @@ def hired(
             scratch.rmdir()
 
 
-def budgeted(campaign: Campaign, path: Path, *, trials: int | None = None, add: int | None = None) -> Campaign:
+def budgeted(campaign: Campaign, path: Address, *, trials: int | None = None, add: int | None = None) -> Campaign:
     """The campaign with a budget of `trials` in all, or of `add` more than the history at `path` holds."""
     if trials is not None and add is not None:
         raise ConfigurationError(f"trials {trials} and add {add}: wanted one of them")
@@ -243,11 +244,11 @@ def recorded(record: Record) -> int:
     return len(record) - len(record.waiting())
 
 
-def history_path(campaign: Campaign, given: str | Path = "") -> Path:
+def history_path(campaign: Campaign, given: Address = "") -> Place:
     """Where a campaign's history is kept: as given, or under its name in `histories/`."""
-    return Path(given) if str(given) else Path("histories") / campaign.name
+    return Place.of(given if str(given) else Path("histories") / campaign.name)
 
 
-def scratch_folder(path: Path) -> Path:
+def scratch_folder(path: Address) -> Path:
     """Where running trials of the history at `path` keep their files, each in a folder named by its number."""
-    return path.with_name(f"{path.name}.scratch")
+    return Place.of(path).beside(".scratch")

@@ -19,6 +19,7 @@ from zbo_orchestrator.executors.rehearsed import exchange
 from zbo_orchestrator.history import History, Record
 from zbo_orchestrator.instrument import Addressed
 from zbo_orchestrator.model import Array, Evidence, HistoryError, Report, Status, Stop, Trajectory
+from zbo_orchestrator.place import Address
 from zbo_orchestrator.workers import Handle
 
 
@@ -32,7 +33,7 @@ class Coming:
     trajectory: Trajectory
 
 
-def dry_run(campaign: Campaign, path: Path, trials: int = 1, report: Report = silent) -> Iterator[str]:
+def dry_run(campaign: Campaign, path: Address, trials: int = 1, report: Report = silent) -> Iterator[str]:
     """Lines about the next `trials` of the history at `path`, or the first ones where there is none.
 
     Nothing is connected and nothing is written there. Raises `HistoryError` where the history is another campaign's.
@@ -63,7 +64,7 @@ def dry_run(campaign: Campaign, path: Path, trials: int = 1, report: Report = si
 # --- what comes next ------------------------------------------------------------------------------
 
 
-def _record(campaign: Campaign, path: Path, folder: Path, report: Report, stack: ExitStack) -> Record:
+def _record(campaign: Campaign, path: Address, folder: Path, report: Report, stack: ExitStack) -> Record:
     """The history as it stands, or a new one that is thrown away."""
     if not History.exists(path):
         return stack.enter_context(campaign.open(folder / "history", report))

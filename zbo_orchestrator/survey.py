@@ -28,6 +28,7 @@ from zbo_orchestrator.model import (
     Report,
     Trajectory,
 )
+from zbo_orchestrator.place import Address, Place
 from zbo_orchestrator.workers import Handle, attempt
 
 BLOCK = 1024
@@ -37,7 +38,7 @@ _UNRELATED = ("goal", "planner", "hopeless")
 
 
 def survey(
-    campaign: Campaign, history: Path, report: Report = silent, progress: Report = silent
+    campaign: Campaign, history: Address, report: Report = silent, progress: Report = silent
 ) -> tuple[Array, Charter]:
     """Run every feasible candidate that was not run yet and return all scores [m] and what they belong to.
 
@@ -52,7 +53,7 @@ def survey(
         raise ConfigurationError("executor: a scan has no supervision; wanted one that drives no instrument")
     charter = _charter(campaign, history, report)
     decoder = campaign.recipe.restore(charter.decoder)
-    scan = Scan.open(history.with_name(f"{history.name}.scan"), _identity(charter), charter.space)
+    scan = Scan.open(Place.of(history).beside(".scan"), _identity(charter), charter.space)
     missing = np.asarray(scan.missing())
     total = int(charter.space.feasible.sum())
     for start in range(0, len(missing), BLOCK):
@@ -62,7 +63,7 @@ def survey(
     return np.asarray(scan.values), charter
 
 
-def _charter(campaign: Campaign, history: Path, report: Report) -> Charter:
+def _charter(campaign: Campaign, history: Address, report: Report) -> Charter:
     if not History.exists(history):
         return campaign.charter(report)
     charter = Record.read(history).charter

@@ -41,11 +41,6 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "history"
 
 
-@pytest.fixture
-def rng() -> np.random.Generator:
-    return np.random.default_rng(1)
-
-
 # --- round trips ---
 
 

@@ -18,6 +18,7 @@ from zbo_orchestrator.history.store import Store
 from zbo_orchestrator.history.tables import Table
 from zbo_orchestrator.history.verify import contradictions
 from zbo_orchestrator.model import HistoryError, Status, Trial
+from zbo_orchestrator.place import Place
 
 TRIALS = 5
 
@@ -46,7 +47,7 @@ def by_age(path: Path, kind: str) -> list[Path]:
 
 def chunk_of(path: Path, array: str) -> Path:
     """The newest chunk file of an array, found by breaking one after the other."""
-    stored = Store.read(path).array(array)
+    stored = Store.read(Place.of(path)).array(array)
     for file in reversed(by_age(path, "chunks")):
         whole = file.read_bytes()
         file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
@@ -223,7 +224,7 @@ CONTRADICTIONS = {
 
 @pytest.mark.parametrize("said", list(CONTRADICTIONS))
 def test_contradictions_are_told(sound: tuple[Path, list[Trial]], said: str) -> None:
-    store = Store.read(sound[0])
+    store = Store.read(Place.of(sound[0]))
     state = State.load(store, store.members())
     assert list(contradictions(state)) == []
     CONTRADICTIONS[said](state)
@@ -232,7 +233,7 @@ def test_contradictions_are_told(sound: tuple[Path, list[Trial]], said: str) -> 
 
 def blanked(sound: Path, *lost: tuple[str, int]) -> dict[str, Table]:
     """The tables of a sound history without some rows."""
-    store = Store.read(sound)
+    store = Store.read(Place.of(sound))
     tables = State.load(store, store.members()).tables
     for path, row in lost:
         table = tables[path]

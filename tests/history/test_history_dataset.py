@@ -16,6 +16,7 @@ import zarr
 from zbo_orchestrator.history import History, Record, Scan, SessionWarning, export, log, open_history, verify
 from zbo_orchestrator.history.store import Store
 from zbo_orchestrator.model import Budget, ConfigurationError, HistoryError, Measurement, Score, Trial
+from zbo_orchestrator.place import Place
 
 TRIALS = 5
 
@@ -219,7 +220,7 @@ def test_a_scan_of_another_campaign_is_refused(tmp_path: Path) -> None:
 def test_another_schema_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "history"
     annals.found(path).close()
-    store = Store.write(path, "process")
+    store = Store.write(Place.of(path), "process")
     store.root().update_attributes({"schema": 99})
     store.commit("from the future", {})
     for opening in (Record.read, History.open, verify):
@@ -228,7 +229,7 @@ def test_another_schema_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_array_ends_in_a_checksum(filled: tuple[Path, list[Trial]]) -> None:
-    arrays = [node for _, node in Store.read(filled[0]).nodes() if isinstance(node, zarr.Array)]
+    arrays = [node for _, node in Store.read(Place.of(filled[0])).nodes() if isinstance(node, zarr.Array)]
     assert len(arrays) > 15
     assert {type(array.compressors[-1]).__name__ for array in arrays} == {"Crc32cCodec"}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -38,6 +37,7 @@ from zbo_orchestrator.model import (
     Trial,
     Workers,
 )
+from zbo_orchestrator.place import Address
 
 
 def silent(step: int, of: int, **values: float) -> None:
@@ -153,7 +153,7 @@ class Campaign:
         """Charts further points with the decoder of a history."""
         return atlas.Certifier(self.decoder(record), self.envelope, self._support(record.charter.decoder))
 
-    def open(self, path: Path, report: Report = silent) -> History:
+    def open(self, path: Address, report: Report = silent) -> History:
         """The history at a path, founded or resumed; whoever calls closes it.
 
         Raises `HistoryError` where the history is another campaign's, or another process is writing it.

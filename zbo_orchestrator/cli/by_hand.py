@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zbo_orchestrator.cli.options import CodeOption, HistoryArgument, HistoryOption, SetOption
+from zbo_orchestrator.place import Place
 
 if TYPE_CHECKING:
     from zbo_orchestrator.cli.sitting import Sitting
@@ -47,8 +48,8 @@ def next_trial(
     from zbo_orchestrator.conduct import history_path
     from zbo_orchestrator.history import History
 
-    if History.exists(Path(campaign)):
-        path = Path(campaign)
+    if History.exists(campaign):
+        path = Place.of(campaign)
         loaded = of_history(path, allow_code=allow_code)
     else:
         loaded = load(campaign, overrides or [], allow_code=allow_code)

@@ -93,7 +93,7 @@ def scan(
 
     loaded = load(campaign, overrides or [], allow_code=allow_code)
     path = history_path(loaded, history)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.folder.parent.mkdir(parents=True, exist_ok=True)
     with Screen(Console(), Best(loaded.goal)) as screen:
         values, charter = survey(loaded, path, screen.training, partial(screen.working, "candidates"))
     for line in lines(difficulty(values, charter.space.feasible, charter.goal), charter):

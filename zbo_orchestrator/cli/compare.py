@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zbo_orchestrator.cli.options import CodeOption, HistoryArgument
+from zbo_orchestrator.place import Place
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
 def compare(
     history: HistoryArgument,
     others: Annotated[
-        list[Path] | None,
+        list[Place] | None,
         typer.Option(
             "--with",
+            parser=Place.of,
             metavar="HISTORY",
             help="Try the best found of another campaign too; may be given several times.",
             show_default=False,
@@ -86,7 +88,7 @@ def compare(
         again += ["--without-prefect"] * without_prefect + ["--allow-code"] * allow_code
         typer.echo(f"zbo: interrupted; what was trained is kept. To go on: {shlex.join(again)}", err=True)
         raise typer.Exit(130) from interrupt
-    page = write(history, comparison, out or history.with_name(f"{history.name}.compare{'-part' * wish.partial}.html"))
+    page = write(history, comparison, out or history.beside(f".compare{'-part' * wish.partial}.html"))
     if as_json:
         typer.echo(json.dumps(_document(comparison), indent=2, ensure_ascii=False))
         return
@@ -113,7 +115,7 @@ def _compared(contest: Contest, wish: Wish, console: Console, *, bare: bool, all
     return done
 
 
-def _through_prefect(history: Path, wish: Wish, audience: Audience, console: Console, *, allow_code: bool) -> None:
+def _through_prefect(history: Place, wish: Wish, audience: Audience, console: Console, *, allow_code: bool) -> None:
     """The same, as a flow run. Prefect's own console stays silent: an error is told once, by us."""
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     from zbo_flows.server import server

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from zbo_orchestrator.cli.options import CodeOption, HistoryArgument, SetOption
+from zbo_orchestrator.place import Place
 
 
 def show(
@@ -57,7 +58,7 @@ def report(
     """
     from zbo_orchestrator.report import write
 
-    typer.echo(write(history, out or history.with_name(f"{history.name}.html"), pngs=png))
+    typer.echo(write(history, out or history.beside(".html"), pngs=png))
 
 
 def export(
@@ -109,7 +110,7 @@ def verify(
         raise HistoryError(f"{history}: {len(problems)} problems found")
 
 
-def _replayed(history: Path, *, allow_code: bool) -> list[str]:
+def _replayed(history: Place, *, allow_code: bool) -> list[str]:
     """Every plan that comes out differently, in words; says so where none does."""
     from rich.console import Console
 

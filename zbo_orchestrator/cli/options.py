@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from zbo_orchestrator.place import Place
 
 CampaignArgument = Annotated[
     str,
@@ -14,7 +15,10 @@ CampaignArgument = Annotated[
 HistoryOption = Annotated[
     str,
     typer.Option(
-        "--history", metavar="DIR", help="Where the history is kept. [default: histories/<name>]", show_default=False
+        "--history",
+        metavar="DIR",
+        help="Where the history is kept, or s3://BUCKET/PREFIX. [default: histories/<name>]",
+        show_default=False,
     ),
 ]
 SetOption = Annotated[
@@ -30,5 +34,8 @@ CodeOption = Annotated[
     bool, typer.Option("--allow-code", help="Let the file name parts as module:Class. Only for files you trust.")
 ]
 HistoryArgument = Annotated[
-    Path, typer.Argument(metavar="HISTORY", help="The folder of a history.", show_default=False)
+    Place,
+    typer.Argument(
+        parser=Place.of, metavar="HISTORY", help="The folder of a history, or s3://BUCKET/PREFIX.", show_default=False
+    ),
 ]

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +12,7 @@ from zbo_orchestrator.cli.options import HistoryArgument
 
 if TYPE_CHECKING:
     from zbo_orchestrator.history import Request
+    from zbo_orchestrator.place import Place
 
 Reason = Annotated[str, typer.Option("--reason", "-m", metavar="TEXT", help="Why; it is kept.", show_default=False)]
 By = Annotated[
@@ -116,7 +116,7 @@ def stop(
     _ask(history, "stop", reason, by, now=now)
 
 
-def _ask(history: Path, kind: Any, reason: str, by: str, **data: Any) -> None:
+def _ask(history: Place, kind: Any, reason: str, by: str, **data: Any) -> None:
     """Put the request and wait a moment for its answer."""
     from zbo_orchestrator.history import History, Inbox, Request, held_by
     from zbo_orchestrator.history.inbox import somebody
@@ -134,7 +134,7 @@ def _ask(history: Path, kind: Any, reason: str, by: str, **data: Any) -> None:
     typer.echo(f"{kind}: {_answer(history, request)}")
 
 
-def _answer(history: Path, request: Request) -> str:
+def _answer(history: Place, request: Request) -> str:
     """What came of a request, in words; raises `ConfigurationError` where it was refused."""
     from zbo_orchestrator.history import Record
     from zbo_orchestrator.model import ConfigurationError

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -16,6 +15,7 @@ from zbo_orchestrator.cli.options import CampaignArgument, CodeOption, HistoryOp
 if TYPE_CHECKING:
     from zbo_orchestrator.campaign import Campaign
     from zbo_orchestrator.cli.terminal import Screen
+    from zbo_orchestrator.place import Place
 
 
 def run(
@@ -48,6 +48,10 @@ def run(
             "--patience", min=0, metavar="S", help="Leave (exit code 5) after S seconds of waiting for people."
         ),
     ] = None,
+    take_over: Annotated[
+        bool,
+        typer.Option("--take-over", help="On object storage: the writer elsewhere is dead, or is to end."),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Drive nothing: show the next trial, or --trials N of them, and its commands."),
@@ -69,6 +73,7 @@ def run(
     """
     from zbo_orchestrator.campaign import load
     from zbo_orchestrator.conduct import budgeted, history_path
+    from zbo_orchestrator.history import History
 
     settings = [*(overrides or []), *([f"width={width}"] if width else [])]
     loaded = load(campaign, settings, allow_code=allow_code)
@@ -76,6 +81,8 @@ def run(
     if dry_run:
         _rehearse(loaded, path, trials or 1)
         return
+    if take_over and History.exists(path):
+        History.open(path, take_over=True).close()
     wanted = budgeted(loaded, path, trials=trials, add=add)
     if not _finished(wanted, path):
         if _unarmed(wanted, live=live):
@@ -106,7 +113,7 @@ def _unarmed(campaign: Campaign, *, live: bool) -> bool:
     return True
 
 
-def _rehearse(campaign: Campaign, path: Path, trials: int) -> None:
+def _rehearse(campaign: Campaign, path: Place, trials: int) -> None:
     """Show what would come next."""
     from rich.console import Console
 
@@ -119,7 +126,7 @@ def _rehearse(campaign: Campaign, path: Path, trials: int) -> None:
         typer.echo(line)
 
 
-def _finished(campaign: Campaign, path: Path) -> bool:
+def _finished(campaign: Campaign, path: Place) -> bool:
     """Whether there is nothing to do, having said so."""
     from zbo_orchestrator.history import History, Inbox, Record
 
@@ -134,7 +141,7 @@ def _finished(campaign: Campaign, path: Path) -> bool:
 
 def _conduct(
     campaign: Campaign,
-    path: Path,
+    path: Place,
     flow: tuple[str, list[str], bool] | None,
     manner: dict[str, Any],
 ) -> None:
@@ -156,7 +163,7 @@ def _conduct(
 
 def _through_prefect(
     campaign: Campaign,
-    path: Path,
+    path: Place,
     flow: tuple[str, list[str], bool],
     screen: Screen,
     manner: dict[str, Any],
@@ -197,7 +204,7 @@ def _through_prefect(
             drain()
 
 
-def _refuse_early(campaign: Campaign, path: Path) -> None:
+def _refuse_early(campaign: Campaign, path: Place) -> None:
     """Raise at once what would be raised once a server has started: in use, or another campaign's."""
     from zbo_orchestrator.history import History
 
@@ -207,7 +214,7 @@ def _refuse_early(campaign: Campaign, path: Path) -> None:
         campaign.open(path).close()
 
 
-def _tell(path: Path, *, draw: bool) -> None:
+def _tell(path: Place, *, draw: bool) -> None:
     """The best trajectory, its score, and where everything is."""
     from zbo_orchestrator.cli.summary import lines, summarize
     from zbo_orchestrator.cli.terminal import plot
@@ -225,4 +232,4 @@ def _tell(path: Path, *, draw: bool) -> None:
     if draw:
         from zbo_orchestrator.report import write
 
-        typer.echo(f"report       {write(path, path.with_name(f'{path.name}.html'))}")
+        typer.echo(f"report       {write(path, path.beside('.html'))}")

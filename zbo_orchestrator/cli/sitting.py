@@ -26,6 +26,7 @@ from zbo_orchestrator.model import (
     Trajectory,
     Trial,
 )
+from zbo_orchestrator.place import Place
 
 _LOOK = 0.2
 """Seconds between looks at a history that another process writes."""
@@ -33,7 +34,7 @@ _LEAVE = 1.0
 """Seconds to wait for people where nothing may start without them."""
 
 
-def of_history(path: Path, *, allow_code: bool) -> Campaign:
+def of_history(path: Place, *, allow_code: bool) -> Campaign:
     """The campaign of a history, with the budget, name and notes that its file had last."""
     record = Record.read(path)
     campaign = rebuild(record.charter.campaign, allow_code=allow_code)
@@ -48,7 +49,7 @@ class Unanswered(Exception):  # noqa: N818 (how a sitting ends, not an error)
 class Sitting:
     """A by-hand campaign and its history at `path`; raises `ConfigurationError` for another executor."""
 
-    def __init__(self, campaign: Campaign, path: Path) -> None:
+    def __init__(self, campaign: Campaign, path: Place) -> None:
         if not isinstance(bare(campaign.executor), by_hand.ByHand):
             use = campaign.document["executor"]["use"]
             raise ConfigurationError(f"the executor of {campaign.name} is {use}; wanted by-hand: it asks nobody")

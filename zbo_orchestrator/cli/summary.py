@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,11 @@ import numpy as np
 from zbo_orchestrator.cli.terminal import sparkline
 from zbo_orchestrator.history import Inbox, Record
 from zbo_orchestrator.model import Status
+from zbo_orchestrator.place import Address
 from zbo_orchestrator.standing import Standing
 
 
-def summarize(path: Path) -> dict[str, Any]:
+def summarize(path: Address) -> dict[str, Any]:
     """name, state, counts by status, best, recommended, values in order (null: no score), stop reason and budget."""
     record = Record.read(path)
     counts = Counter(Status(int(status)).name.lower() for status in record.status)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from zbo_orchestrator.campaign import Campaign
 from zbo_orchestrator.executors.guarded import Guarded
 from zbo_orchestrator.history import Record
 from zbo_orchestrator.model import Channel, Comparable, ConfigurationError, Executor, Trajectory, Trial
+from zbo_orchestrator.place import Address
 
 FOUND = "best found"
 
@@ -65,7 +65,7 @@ def best_of(record: Record) -> Trial:
     return record.trial(int(np.nanargmax(record.goal.gain(values))))
 
 
-def found_elsewhere(paths: Sequence[Path], form: Trajectory) -> dict[str, Trajectory]:
+def found_elsewhere(paths: Sequence[Address], form: Trajectory) -> dict[str, Trajectory]:
     """The best found of other histories, by name, each brought to the form of this campaign's trajectories."""
     found: dict[str, Trajectory] = {}
     for path in paths:

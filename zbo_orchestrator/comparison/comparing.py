@@ -37,6 +37,7 @@ from zbo_orchestrator.model import (
     Trajectory,
     Trial,
 )
+from zbo_orchestrator.place import Address
 
 
 class Audience:
@@ -63,7 +64,7 @@ class Wish:
     """
 
     seeds: int = 8
-    others: tuple[Path, ...] = ()
+    others: tuple[Address, ...] = ()
     schedules: tuple[str, ...] = ()
     small: bool = False
 
@@ -94,7 +95,7 @@ class Contest:
     partial: bool = False
 
 
-def prepare(campaign: Campaign, history: Path, wish: Wish) -> Contest:
+def prepare(campaign: Campaign, history: Address, wish: Wish) -> Contest:
     """Who competes in what; trains nothing.
 
     Raises `ConfigurationError` where the campaign's executor is not `Comparable` or an arm does not fit it, and

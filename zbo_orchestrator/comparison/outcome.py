@@ -14,6 +14,7 @@ from zbo_orchestrator.history import Record
 from zbo_orchestrator.history.charter import to_json
 from zbo_orchestrator.kept import fingerprint, keep, kept
 from zbo_orchestrator.model import Array, Channel, Goal, Trajectory
+from zbo_orchestrator.place import Address, Place
 
 _NAME, _PARTIAL = "comparison2", "part2"
 """Both hold the number of the layout: one of another layout is not read."""
@@ -86,9 +87,9 @@ class Comparison:
         return int(ranked[(len(ranked) - 1) // 2]) if len(ranked) else None
 
 
-def folder_of(history: Path) -> Path:
+def folder_of(history: Address) -> Path:
     """Where final trainings are kept: beside the history."""
-    return history.with_name(f"{history.name}.final")
+    return Place.of(history).beside(".final")
 
 
 def identity_of(record: Record) -> str:
@@ -118,7 +119,7 @@ def write(comparison: Comparison, folder: Path, *, partial: bool = False) -> Non
     keep(_PARTIAL if partial else _NAME, arrays, folder)
 
 
-def read(history: Path, *, partial: bool = False) -> Comparison | None:
+def read(history: Address, *, partial: bool = False) -> Comparison | None:
     """The newest whole (or partial) comparison beside a history, None where there is none."""
     arrays = kept(_PARTIAL if partial else _NAME, folder_of(history))
     if arrays is None:

@@ -3,9 +3,9 @@
 from zbo_orchestrator.history.charter import Charter
 from zbo_orchestrator.history.contents import log
 from zbo_orchestrator.history.dataset import open_history
+from zbo_orchestrator.history.epoch import held_by
 from zbo_orchestrator.history.export import export
 from zbo_orchestrator.history.inbox import Inbox, Request
-from zbo_orchestrator.history.lock import held_by
 from zbo_orchestrator.history.record import Record
 from zbo_orchestrator.history.repair import repair
 from zbo_orchestrator.history.scan import Scan

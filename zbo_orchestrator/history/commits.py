@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from zbo_orchestrator.history.contents import Contents
+from zbo_orchestrator.history.epoch import commit
 from zbo_orchestrator.history.store import EngineError, one_line, telling
 from zbo_orchestrator.history.undisturbed import undisturbed
 from zbo_orchestrator.model import HistoryError
@@ -24,6 +25,10 @@ class Commits:
         self._ended: str | None = None
         self._messages: list[str] = []
         self._touched: dict[str, list[int]] = {"proposed": [], "recorded": []}
+
+    @property
+    def ended(self) -> bool:
+        return self._ended is not None
 
     def end(self, why: str) -> None:
         """Refuse everything from now on."""
@@ -75,7 +80,7 @@ class Commits:
             with undisturbed(), self._telling():
                 state.write(store)
                 self._contents.large.grow(state.trials)
-                store.commit(message, {"clock": state.clock, **self._touched})
+                commit(store, message, {"clock": state.clock, **self._touched})
         except EngineError as error:
             self.end(f"a commit failed ({one_line(error)})")
             raise

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
+from zbo_orchestrator.history import disk
 from zbo_orchestrator.history.charter import Charter
 from zbo_orchestrator.history.founding import read_charter, refuse_other_schema
 from zbo_orchestrator.history.large import LargeArrays
 from zbo_orchestrator.history.state import State
-from zbo_orchestrator.history.store import Commit, EngineError, Store, snapshots, telling
+from zbo_orchestrator.history.store import Commit, EngineError, Store, telling
 from zbo_orchestrator.model import HistoryError
+from zbo_orchestrator.place import Address, Place
 
 
 class DamageError(HistoryError):
@@ -34,14 +35,14 @@ def contents_of(store: Store) -> Contents:
     return Contents(store, read_charter(store), State.load(store, present), LargeArrays(store, present))
 
 
-def log(path: str | Path) -> list[Commit]:
+def log(path: Address) -> list[Commit]:
     """All commits of a history, newest first."""
-    store = Store.read(Path(path))
+    store = Store.read(Place.of(path))
     with telling(f"cannot read the commits of {path}"):
         return list(store.log())
 
 
-def commit_of_trial(path: Path, trial: int) -> str:
+def commit_of_trial(path: Place, trial: int) -> str:
     """The commit in which a trial stands recorded for the first time."""
     for commit in log(path):
         if trial in commit.facts.get("recorded", ()):
@@ -49,11 +50,11 @@ def commit_of_trial(path: Path, trial: int) -> str:
     raise HistoryError(f"trial {trial} is not recorded in {path}")
 
 
-def read_contents(path: Path, commit: str | None = None) -> Contents:
+def read_contents(path: Place, commit: str | None = None) -> Contents:
     return contents_at(path, lambda: Store.read(path, commit))
 
 
-def contents_at(path: Path, opened: Callable[[], Store]) -> Contents:
+def contents_at(path: Place, opened: Callable[[], Store]) -> Contents:
     """The contents of a store; where they cannot be read, the error names the last commit that can."""
     met = ""
     try:
@@ -73,7 +74,7 @@ def described(good: Commit | None) -> str:
     return f"its last good commit is {good.id} of {when} ({good.message}); `zbo repair` copies what can be read"
 
 
-def last_good_commit(path: Path, skip: str) -> Commit | None:
+def last_good_commit(path: Place, skip: str) -> Commit | None:
     """The newest commit whose small state can be read whole."""
     commits = [commit for commit in commits_by_age(path) if commit != skip]
     newest = first_that(len(commits), lambda age: _good(path, commits[age]) is not None)
@@ -95,14 +96,16 @@ def first_that(count: int, works: Callable[[int], bool]) -> int | None:
     return at
 
 
-def commits_by_age(path: Path) -> list[str]:
+def commits_by_age(path: Place) -> list[str]:
     try:
         return [commit.id for commit in log(path)]
     except HistoryError:
-        return snapshots(path)[:-1]  # the oldest is the empty one that every repository begins with
+        if path.remote:  # no list of what lies there: a bucket damages no files one by one as a disk does
+            raise
+        return disk.snapshots(path.folder)[:-1]  # the oldest is the empty one that every repository begins with
 
 
-def _good(path: Path, commit: str) -> Commit | None:
+def _good(path: Place, commit: str) -> Commit | None:
     try:
         with telling(f"cannot read commit {commit}"):
             store = Store.read(path, commit)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from zbo_orchestrator.history.charter import to_json
 from zbo_orchestrator.history.record import Record
 from zbo_orchestrator.history.tables import columns_of
 from zbo_orchestrator.model import Array, HistoryError, Status
+from zbo_orchestrator.place import Address
 
 _EPOCH = {"units": "s", "long_name": "seconds since 1970-01-01T00:00:00 UTC"}
 _PLAIN = (int, float, str)
@@ -22,9 +22,7 @@ _PLAN_COLUMNS = ("sequence", "seen", "first", "size", "initial", "total")
 Variables = dict[str, xr.Variable]
 
 
-def open_history(
-    path: str | Path, group: str = "", *, commit: str | None = None, trial: int | None = None
-) -> xr.Dataset:
+def open_history(path: Address, group: str = "", *, commit: str | None = None, trial: int | None = None) -> xr.Dataset:
     """The whole history at its newest commit, at another, or at the one that recorded a trial.
 
     group   "" (trials, plans, space, library), "attempts", "events", "sessions" or "decoder"

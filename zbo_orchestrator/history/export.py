@@ -15,6 +15,7 @@ import xarray as xr
 from zbo_orchestrator.history.dataset import open_history
 from zbo_orchestrator.history.record import Record
 from zbo_orchestrator.model import ConfigurationError, HistoryError, Status
+from zbo_orchestrator.place import Address, Place, local
 
 _GROUPS = {
     "": "",
@@ -26,9 +27,9 @@ _GROUPS = {
 """Groups of `open_history`, and what they are called in a file, where arrays and groups share names."""
 
 
-def export(path: str | Path, out: str | Path) -> None:
+def export(path: Address, out: str | Path) -> None:
     """Copy a history into a new `.zarr`, `.nc` or `.csv`, told apart by the ending; appears whole or not at all."""
-    target = Path(out)
+    target = local(out)
     if target.suffix not in _WRITERS:
         raise ConfigurationError(f"{out} ends in {target.suffix!r}; wanted one of {', '.join(_WRITERS)}")
     if target.exists():
@@ -37,7 +38,7 @@ def export(path: str | Path, out: str | Path) -> None:
     unborn = target.with_name(f"{target.name}.unborn")
     _remove(unborn)
     try:
-        _WRITERS[target.suffix](Path(path), unborn)
+        _WRITERS[target.suffix](Place.of(path), unborn)
         unborn.replace(target)
     finally:
         _remove(unborn)
@@ -50,13 +51,13 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _zarr(path: Path, out: Path) -> None:
+def _zarr(path: Place, out: Path) -> None:
     for group, name in _GROUPS.items():
         data = _simple(open_history(path, group))
         data.to_zarr(out, group=name or None, mode="a", zarr_format=3, consolidated=False)
 
 
-def _netcdf(path: Path, out: Path) -> None:
+def _netcdf(path: Place, out: Path) -> None:
     for group, name in _GROUPS.items():
         data = _simple(_halved(open_history(path, group)))
         data.to_netcdf(out, group=name or None, mode="a" if group else "w", engine="h5netcdf")
@@ -82,7 +83,7 @@ def _halved(data: xr.Dataset) -> xr.Dataset:
     return data
 
 
-def _csv(path: Path, out: Path) -> None:
+def _csv(path: Place, out: Path) -> None:
     record = Record.read(path)
     columns = _columns(record)
     with out.open("w", newline="", encoding="utf-8") as file:
@@ -120,4 +121,4 @@ def _moments(values: np.ndarray[Any, Any]) -> list[str]:
     return ["" if np.isnan(at) else datetime.fromtimestamp(at, UTC).isoformat() for at in values.tolist()]
 
 
-_WRITERS: Mapping[str, Callable[[Path, Path], None]] = {".zarr": _zarr, ".nc": _netcdf, ".csv": _csv}
+_WRITERS: Mapping[str, Callable[[Place, Path], None]] = {".zarr": _zarr, ".nc": _netcdf, ".csv": _csv}

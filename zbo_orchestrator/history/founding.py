@@ -4,36 +4,50 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 
-from zbo_orchestrator.history import schema
+from zbo_orchestrator.history import disk, schema
 from zbo_orchestrator.history.charter import Charter, charter_from, document_of, packed_decoder, to_json
+from zbo_orchestrator.history.epoch import Epoch, commit
 from zbo_orchestrator.history.state import State
-from zbo_orchestrator.history.store import Durability, Store, exists, sync, telling
+from zbo_orchestrator.history.store import Durability, Store, exists, telling
 from zbo_orchestrator.model import Array, HistoryError
+from zbo_orchestrator.place import Place
 
 _DECODER_CHUNK = 1 << 20
 _CANDIDATE_ROWS = 16384
 
 
-def found(place: Path, charter: Charter, durability: Durability) -> None:
-    """Write a whole history beside its place and move it there by one rename."""
+def found(place: Place, charter: Charter, durability: Durability, epoch: Epoch) -> None:
+    """Write a whole history, or none: on disk beside its place, and there by one rename; in a bucket by one commit."""
     if exists(place):
         raise HistoryError(f"there is a history at {place} already")
-    if place.exists() and (not place.is_dir() or any(place.iterdir())):
-        raise HistoryError(f"{place} exists and is not a history; wanted a free path")
-    unborn = place.with_name(f"{place.name}.unborn")
-    shutil.rmtree(unborn, ignore_errors=True)
-    store = Store.found(unborn, durability)
     with telling(f"cannot found a history at {place}"):
-        write_charter(store, charter)
-        State.blank(charter.space.dimension).create(store)
-        store.commit("found", {"clock": 0, "proposed": [], "recorded": []})
-        unborn.replace(place)
-        if durability == "power":
-            sync(place.parent)
+        if place.remote:
+            store = Store.found(place, durability)
+            epoch.note(store)
+            _write(store, charter)
+        else:
+            _found_on_disk(place, charter, durability)
+
+
+def _found_on_disk(place: Place, charter: Charter, durability: Durability) -> None:
+    folder = place.folder
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise HistoryError(f"{place} exists and is not a history; wanted a free path")
+    unborn = place.beside(".unborn")
+    shutil.rmtree(unborn, ignore_errors=True)
+    _write(Store.found(Place(unborn), durability), charter)
+    unborn.replace(folder)
+    if durability == "power":
+        disk.sync(folder.parent)
+
+
+def _write(store: Store, charter: Charter) -> None:
+    write_charter(store, charter)
+    State.blank(charter.space.dimension).create(store)
+    commit(store, "found", {"clock": 0, "proposed": [], "recorded": []})
 
 
 def write_charter(store: Store, charter: Charter) -> None:

@@ -15,7 +15,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from zbo_orchestrator.history.epoch import held_here
 from zbo_orchestrator.model import HistoryError
+from zbo_orchestrator.place import Address, Place
 
 Kind = Literal["pause", "resume", "approve", "veto", "inject", "budget", "stop"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -55,11 +57,17 @@ class Request:
 class Inbox:
     """The folder `<history>.inbox`: any process puts, one takes; oldest first."""
 
-    def __init__(self, history: str | Path) -> None:
-        path = Path(history)
-        self.path = path.with_name(f"{path.name}.inbox")
+    def __init__(self, history: Address) -> None:
+        self._place = Place.of(history)
+        self.path = self._place.beside(".inbox")
 
     def put(self, request: Request) -> None:
+        """Raises `HistoryError` where nobody would find it: a history in a bucket has its inbox where it is run."""
+        if self._place.remote and held_here(self._place) is None:
+            raise HistoryError(
+                f"nobody here writes {self._place}: a request to a history on object storage can only be made on the "
+                f"machine and in the folder in which it runs, while it runs ({self.path.absolute()})"
+            )
         self.path.mkdir(parents=True, exist_ok=True)
         name = f"{time.time_ns():020d}-{request.id}"
         hidden = self.path / f".{name}"

@@ -13,11 +13,25 @@ import weakref
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from zbo_orchestrator.model import InUse
+from zbo_orchestrator.model import InUse, Json
 
 _POLL = 0.05
+
+
+def signature() -> dict[str, Any]:
+    """Who this process is, to others."""
+    return {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "command": shlex.join(sys.argv),
+    }
+
+
+def in_words(holder: Json) -> str:
+    return f"pid {holder['pid']} on {holder['host']} since {holder['since']}: {holder['command']}"
 
 
 class Lock:
@@ -55,21 +69,20 @@ class Lock:
         return True
 
     def _sign(self) -> None:
-        holder = {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "since": datetime.now().astimezone().isoformat(timespec="seconds"),
-            "command": shlex.join(sys.argv),
-        }
         os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, json.dumps(holder).encode(), 0)
+        os.pwrite(self._descriptor, json.dumps(signature()).encode(), 0)
+
+    @property
+    def identity(self) -> str:
+        """Names this very lock file among all machines'."""
+        file = os.fstat(self._descriptor)
+        return f"{socket.gethostname()}:{file.st_dev}:{file.st_ino}"
 
     def holder(self) -> str:
         """Who signed the lock file last, in words."""
         text = self.path.read_text(errors="replace")
         try:
-            holder = json.loads(text)
-            return f"pid {holder['pid']} on {holder['host']} since {holder['since']}: {holder['command']}"
+            return in_words(json.loads(text))
         except (ValueError, KeyError, TypeError):
             return f"unknown holder (the lock file reads {text[:80]!r})"
 
@@ -85,19 +98,6 @@ class Lock:
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor = -1
-
-
-def held_by(history: str | Path) -> str | None:
-    """Who writes a history now, in words; None: nobody does."""
-    place = Path(history)
-    path = place.with_name(f"{place.name}.lock")
-    if not path.exists():
-        return None
-    try:
-        with Lock(path, wait=0, sign=False):
-            return None
-    except InUse as taken:
-        return str(taken)
 
 
 _held: weakref.WeakSet[Lock] = weakref.WeakSet()

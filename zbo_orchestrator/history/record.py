@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -37,6 +36,7 @@ from zbo_orchestrator.model import (
     Trial,
     Vetoed,
 )
+from zbo_orchestrator.place import Address, Place
 
 _ERRORS: dict[int, type[ExecutionError]] = {
     Status.FAILED: ExecutionError,
@@ -58,9 +58,9 @@ class Record:
         """The charted space; its `certify` is there where a decoder was at hand."""
 
     @classmethod
-    def read(cls, path: str | Path, commit: str | None = None, trial: int | None = None) -> Record:
+    def read(cls, path: Address, commit: str | None = None, trial: int | None = None) -> Record:
         """The state at the newest commit, at a given one, or at the one that recorded a given trial."""
-        place = Path(path)
+        place = Place.of(path)
         if trial is not None:
             commit = commit_of_trial(place, trial)
         return cls(read_contents(place, commit))
@@ -84,7 +84,7 @@ class Record:
     # --- what the campaign is ---
 
     @property
-    def path(self) -> Path:
+    def path(self) -> Place:
         return self._store.path
 
     @property

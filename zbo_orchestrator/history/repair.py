@@ -22,6 +22,7 @@ from zbo_orchestrator.history.state import State
 from zbo_orchestrator.history.store import Store, exists, telling
 from zbo_orchestrator.history.tables import Table, columns_of, rows_for
 from zbo_orchestrator.model import Array, HistoryError
+from zbo_orchestrator.place import Address, Place, local
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,12 @@ class Repair:
         return "\n".join([f"{saved}; nothing was lost" if not self.lost else f"{saved}; lost:", *self.lost])
 
 
-def repair(path: str | Path, out: str | Path) -> Repair:
+def repair(path: Address, out: str | Path) -> Repair:
     """Copy every readable row into a new history; what the newest commit cannot give, an older one may.
 
     Raises `HistoryError` where `out` is taken or not even the founding document can be read.
     """
-    source, target = Path(path), Path(out)
+    source, target = Place.of(path), local(out)
     if not exists(source):
         raise HistoryError(f"no history at {source}")
     if target.exists():
@@ -59,7 +60,7 @@ def _repaired(wreck: Wreck, target: Path) -> Repair:
     refuse_other_schema(wreck.newest)
     document = _document(wreck)
     state, given_up = mend(_tables(wreck), repeatable=document["repeatable"])
-    store = Store.found(unborn, "process")
+    store = Store.found(Place(unborn), "process")
     with telling(f"cannot write the repaired history at {target}"):
         _copy_arrays(wreck, store, state)
         lost = (*wreck.lost, *given_up)

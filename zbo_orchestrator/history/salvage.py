@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,13 +15,14 @@ from zbo_orchestrator.history.contents import commits_by_age, first_that
 from zbo_orchestrator.history.store import EngineError, Store, telling
 from zbo_orchestrator.history.verify import read, rows_of_chunks
 from zbo_orchestrator.model import Array, HistoryError
+from zbo_orchestrator.place import Place
 
 
 @dataclass(eq=False)
 class Wreck:
     """A damaged store: its commits, newest first, opened as they are needed; and all that was found lost."""
 
-    path: Path
+    path: Place
     lost: list[str] = field(default_factory=list)
     _opened: dict[int, Store | None] = field(default_factory=dict)
 

@@ -12,6 +12,7 @@ from zbo_orchestrator.history.charter import refuse_other, to_json
 from zbo_orchestrator.history.lock import Lock
 from zbo_orchestrator.history.store import Store, exists, telling
 from zbo_orchestrator.model import Array, HistoryError, Json, Space
+from zbo_orchestrator.place import Place
 
 _ROWS = 2048
 _SCAN_SCHEMA = 1
@@ -25,13 +26,13 @@ class Scan:
 
     def __init__(self, path: Path, space: Space) -> None:
         self.path, self.space = path, space
-        self._load(Store.read(path))
+        self._load(Store.read(Place(path)))
 
     @classmethod
     def open(cls, path: str | Path, identity: Json, space: Space) -> Self:
         """Found or go on; raises `HistoryError` where a scan of another map lies there."""
         place = Path(path)
-        if not exists(place):
+        if not exists(Place(place)):
             _found(place, identity, space)
         scan = cls(place, space)
         refuse_other(scan.identity, identity)
@@ -65,7 +66,7 @@ class Scan:
         if np.shape(indices) != np.shape(values):
             raise HistoryError(f"{np.shape(values)} values for {np.shape(indices)} candidates; wanted one each")
         with Lock(_lock_of(self.path)):
-            store = Store.write(self.path, "process")
+            store = Store.write(Place(self.path), "process")
             self._load(store)
             self._values[indices], self._known[indices] = values, True
             with telling(f"cannot write to the scan at {self.path}"):
@@ -87,9 +88,9 @@ def _found(path: Path, identity: Json, space: Space) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     m, d = space.candidates.shape
     with Lock(_lock_of(path)):
-        if exists(path):
+        if exists(Place(path)):
             return
-        store = Store.found(path, "process")
+        store = Store.found(Place(path), "process")
         with telling(f"cannot found a scan at {path}"):
             store.root().update_attributes({"scan_schema": _SCAN_SCHEMA})
             _create(store, "identity", (1,), "str", fill="")

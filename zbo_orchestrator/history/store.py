@@ -1,13 +1,12 @@
 """The transactional Zarr store: the only place that knows how Icechunk is set up, committed to, and mended.
 
-On disk: random-named, never rewritten files in chunks/, manifests/, snapshots/, transactions/, and one small
-reference that a commit replaces last, by rename. Everything before that rename is invisible.
+Random-named, never rewritten files in chunks/, manifests/, snapshots/, transactions/, and one small reference that a
+commit replaces last: on disk by a rename, in a bucket only if it is still what the commit began from. Everything before
+that is invisible.
 """
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -20,13 +19,13 @@ import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.storage import StorePath
 
+from zbo_orchestrator.history import bucket, disk
 from zbo_orchestrator.model import HistoryError, Json, ZboError
+from zbo_orchestrator.place import Place
 
 Durability = Literal["process", "power"]
 
 _BRANCH = "main"
-_REFERENCE = Path("refs") / f"branch.{_BRANCH}" / "ref.json"
-_WRITTEN = ("chunks", "manifests", "snapshots", "transactions")
 _MANIFEST_ROWS = 64
 
 # Icechunk prints to stdout that concurrent committers are unsafe on a local disk; ours hold a lock. Its filter
@@ -38,6 +37,10 @@ class EngineError(HistoryError):
     """The storage engine failed: the disk is full, or what it read is damaged."""
 
 
+class TakenOverError(EngineError):
+    """Somebody else has committed since: what this writer holds is out of date, and it may commit no more."""
+
+
 class Commit(NamedTuple):
     """One committed state: its id, when and with what message it was written, and what it holds."""
 
@@ -47,9 +50,9 @@ class Commit(NamedTuple):
     facts: Json
 
 
-def storage(path: Path) -> icechunk.Storage:
-    """Where a repository's files live; another kind of address would be told apart here."""
-    return icechunk.local_filesystem_storage(str(path))
+def storage(place: Place) -> icechunk.Storage:
+    """Where a repository's files live."""
+    return bucket.storage(place) if place.remote else icechunk.local_filesystem_storage(str(place))
 
 
 def _config() -> icechunk.RepositoryConfig:
@@ -87,8 +90,11 @@ def one_line(error: BaseException) -> str:
     return f"{first}: {last}" if cause_follows and last != first else first
 
 
-def exists(path: Path) -> bool:
-    return (path / _REFERENCE).is_file()
+def exists(place: Place) -> bool:
+    if not place.remote:
+        return disk.exists(place.folder)
+    with telling(f"cannot reach {place} (credentials and AWS_ENDPOINT_URL come from the environment)"):
+        return bucket.exists(place)
 
 
 class Store:
@@ -96,56 +102,59 @@ class Store:
 
     durability "process": a commit survives the death of the process the moment it returns. "power": every new
     file and its folder is synced, then the reference is moved and synced, before a commit returns. That cannot
-    promise more than the disk does: one that acknowledges a sync before the data is safe can still lose it.
+    promise more than the disk does: one that acknowledges a sync before the data is safe can still lose it. Object
+    storage acknowledges what is safe, so there the two are one.
     """
 
     def __init__(
-        self, path: Path, repository: icechunk.Repository, commit: str | None, durability: Durability | None
+        self, place: Place, repository: icechunk.Repository, commit: str | None, durability: Durability | None
     ) -> None:
-        self.path = path
+        self.path = place
         self.writable = durability is not None
-        self._durability = durability
+        self._syncs = durability == "power" and not place.remote
         self._repository = repository
         self._known: set[Path] = set()
         self._arrays: dict[str, zarr.Array[Any]] = {}
         self._bound: dict[str, zarr.Array[Any]] = {}
-        if durability == "power":
-            self._known = set(self._files())
+        if self._syncs:
+            self._known = set(disk.files(place.folder))
         self._session = self._begin(commit)
         self.commit_id: str = self._session.snapshot_id
 
     # --- opening ---
 
     @classmethod
-    def found(cls, path: Path, durability: Durability) -> Store:
-        """A new, empty repository."""
-        with telling(f"cannot found a history at {path}"):
-            path.mkdir(parents=True, exist_ok=True)
-            return cls(path, icechunk.Repository.create(storage(path), _config()), None, durability)
+    def found(cls, place: Place, durability: Durability) -> Store:
+        """A new, empty repository; one in a bucket may have been left empty by a founder that died."""
+        with telling(f"cannot found a history at {place}"):
+            if place.remote:
+                return cls(place, icechunk.Repository.open_or_create(storage(place), _config()), None, durability)
+            place.folder.mkdir(parents=True, exist_ok=True)
+            return cls(place, icechunk.Repository.create(storage(place), _config()), None, durability)
 
     @classmethod
-    def read(cls, path: Path, commit: str | None = None) -> Store:
+    def read(cls, place: Place, commit: str | None = None) -> Store:
         """An existing repository, read-only, as of its newest commit or of an older one."""
-        return cls._open(path, commit, None)
+        return cls._open(place, commit, None)
 
     @classmethod
-    def write(cls, path: Path, durability: Durability) -> Store:
+    def write(cls, place: Place, durability: Durability) -> Store:
         """An existing repository, for the one writer; a torn reference is mended first."""
-        if exists(path) and _reference(path) is None:
-            _mend_reference(path)
-        return cls._open(path, None, durability)
+        if not place.remote and disk.exists(place.folder) and disk.reference(place.folder) is None:
+            disk.mend_reference(place.folder)
+        return cls._open(place, None, durability)
 
     @classmethod
-    def _open(cls, path: Path, commit: str | None, durability: Durability | None) -> Store:
-        if not exists(path):
-            raise HistoryError(f"no history at {path}")
-        if _reference(path) is None:
+    def _open(cls, place: Place, commit: str | None, durability: Durability | None) -> Store:
+        if not exists(place):
+            raise HistoryError(f"no history at {place}")
+        if not place.remote and disk.reference(place.folder) is None:
             raise HistoryError(
-                f"the history at {path} has a torn reference; its last good commit is {_newest_snapshot(path)}: "
-                "opening it to write mends it"
+                f"the history at {place} has a torn reference; its last good commit is "
+                f"{disk.newest_snapshot(place.folder)}: opening it to write mends it"
             )
-        with telling(f"cannot open the history at {path}"):
-            return cls(path, icechunk.Repository.open(storage(path), _config()), commit, durability)
+        with telling(f"cannot open the history at {place}"):
+            return cls(place, icechunk.Repository.open(storage(place), _config()), commit, durability)
 
     def _begin(self, commit: str | None) -> icechunk.Session:
         self._bound = {}
@@ -212,36 +221,41 @@ class Store:
     # --- commits ---
 
     def commit(self, message: str, facts: Json) -> str:
-        """Make everything written since the last commit visible, all or nothing; returns the commit's id."""
-        if self._durability == "power":
-            self.commit_id = self._commit_synced(message, facts)
-        else:
-            self.commit_id = self._session.commit(message, dict(facts))
+        """Make everything written since the last commit visible, all or nothing; returns the commit's id.
+
+        Raises `TakenOverError` where another writer has committed since, which only happens where no lock reaches.
+        """
+        try:
+            self.commit_id = (
+                self._commit_synced(message, facts) if self._syncs else self._session.commit(message, dict(facts))
+            )
+        except icechunk.ConflictError as error:
+            raise TakenOverError(f"somebody else has written to {self.path} since {self.commit_id}") from error
         self._session = self._begin(None)
         return self.commit_id
+
+    def afresh(self) -> Store:
+        """The same repository as of its newest commit, without what is written here and not committed."""
+        return Store(self.path, self._repository, None, "process")
 
     def _commit_synced(self, message: str, facts: Json) -> str:
         before = self.commit_id
         snapshot: str = self._session.flush(message, dict(facts))
         self._sync_new_files()
         self._repository.reset_branch(_BRANCH, snapshot, from_snapshot_id=before)
-        reference = self.path / _REFERENCE
+        folder = self.path.folder
+        reference = folder / disk.REFERENCE
         for place in (reference, *reference.parents):
-            sync(place)
-            if place == self.path:
+            disk.sync(place)
+            if place == folder:
                 break
         return snapshot
 
-    def _files(self) -> Iterator[Path]:
-        for folder in _WRITTEN:
-            if (self.path / folder).is_dir():
-                yield from (self.path / folder).iterdir()
-
     def _sync_new_files(self) -> None:
-        new = set(self._files()) - self._known
+        new = set(disk.files(self.path.folder)) - self._known
         folders = {file.parent for file in new}
-        for place in (*new, *folders, self.path):
-            sync(place)
+        for place in (*new, *folders, self.path.folder):
+            disk.sync(place)
         self._known |= new
 
     def log(self, commit: str | None = None) -> Iterator[Commit]:
@@ -249,44 +263,3 @@ class Store:
         for info in self._repository.ancestry(snapshot_id=commit or self._session.snapshot_id):
             if info.parent_id is not None:
                 yield Commit(info.id, info.written_at, info.message, info.metadata)
-
-
-def sync(place: Path) -> None:
-    descriptor = os.open(place, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _reference(path: Path) -> str | None:
-    """The commit that the reference names, or None where it is torn."""
-    try:
-        named = json.loads((path / _REFERENCE).read_text())["snapshot"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return named if isinstance(named, str) and (path / "snapshots" / named).is_file() else None
-
-
-def chunk_files(path: Path) -> Iterator[Path]:
-    """Every finished chunk file of every commit; a name with # is one being written."""
-    yield from (file for file in (path / "chunks").glob("*") if "#" not in file.name)
-
-
-def snapshots(path: Path) -> list[str]:
-    """The ids of all snapshot files, newest first, whether a commit was completed with them or not."""
-    files = [file for file in (path / "snapshots").iterdir() if "#" not in file.name]
-    return [file.name for file in sorted(files, key=lambda file: file.stat().st_mtime_ns, reverse=True)]
-
-
-def _newest_snapshot(path: Path) -> str:
-    return next(iter(snapshots(path)), "none")
-
-
-def _mend_reference(path: Path) -> None:
-    """A reference is written after all else of its commit: where it is torn, the newest snapshot is complete."""
-    reference = path / _REFERENCE
-    fresh = reference.with_suffix(".mended")
-    fresh.write_text(json.dumps({"snapshot": _newest_snapshot(path)}))
-    sync(fresh)
-    fresh.replace(reference)

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import google_crc32c
 import numpy as np
 import zarr
 
-from zbo_orchestrator.history import schema
+from zbo_orchestrator.history import disk, schema
 from zbo_orchestrator.history.contents import DamageError
 from zbo_orchestrator.history.record import Record
 from zbo_orchestrator.history.state import State
-from zbo_orchestrator.history.store import EngineError, Store, chunk_files, telling
+from zbo_orchestrator.history.store import EngineError, Store, telling
 from zbo_orchestrator.model import Array, HistoryError, Status
+from zbo_orchestrator.place import Address, Place
 
 _SLAB_BYTES = 1 << 24
 _CHECKSUM_BYTES = 4
 
 
-def verify(path: str | Path) -> list[str]:
+def verify(path: Address) -> list[str]:
     """Every problem found, in words; empty where the history is sound.
 
-    Checks the checksum of every chunk file that any commit ever wrote, reads every array of the newest commit,
-    walks all commits, and compares statuses, scores, plans and the logical clock with one another.
+    Reads every array of the newest commit, each chunk with its checksum, walks all commits, and compares statuses,
+    scores, plans and the logical clock with one another; on disk also checks every chunk file of every older commit.
     Raises `HistoryError` where there is no history of this schema at all.
     """
-    place = Path(path)
+    place = Place.of(path)
     try:
         record = Record.read(place)
     except DamageError as error:
@@ -49,14 +49,16 @@ def sound(stored: bytes) -> bool:
     return stored[-_CHECKSUM_BYTES:] == checksum.to_bytes(_CHECKSUM_BYTES, "little")
 
 
-def _damaged_chunks(path: Path) -> Iterator[str]:
+def _damaged_chunks(path: Place) -> Iterator[str]:
     """Chunk files of any commit; one that a killed writer left behind belongs to none and does no harm."""
-    damaged = [file.name for file in chunk_files(path) if not sound(file.read_bytes())]
+    if path.remote:
+        return
+    damaged = [file.name for file in disk.chunk_files(path.folder) if not sound(file.read_bytes())]
     if damaged:
         yield f"{len(damaged)} chunk files fail their checksum: {', '.join(damaged[:4])}"
 
 
-def _damaged_arrays(path: Path, ends: Mapping[str, int]) -> Iterator[str]:
+def _damaged_arrays(path: Place, ends: Mapping[str, int]) -> Iterator[str]:
     try:
         store = Store.read(path)
         with telling("the newest commit cannot be read"):

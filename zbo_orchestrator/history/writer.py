@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,10 +15,11 @@ from zbo_orchestrator.history.charter import Charter, refuse_other, to_json
 from zbo_orchestrator.history.commits import Commits
 from zbo_orchestrator.history.contents import Contents, contents_at
 from zbo_orchestrator.history.entries import Entries
+from zbo_orchestrator.history.epoch import Epoch, begin, end
 from zbo_orchestrator.history.founding import found
 from zbo_orchestrator.history.lock import Lock
 from zbo_orchestrator.history.record import Record
-from zbo_orchestrator.history.store import Durability, Store, exists
+from zbo_orchestrator.history.store import Durability, Store, TakenOverError, exists
 from zbo_orchestrator.model import (
     Budget,
     Certify,
@@ -31,6 +31,7 @@ from zbo_orchestrator.model import (
     Status,
     Trial,
 )
+from zbo_orchestrator.place import Address, Place
 
 _INTERRUPTED = "its process died during the trial, and this executor may not repeat one unasked"
 
@@ -56,18 +57,18 @@ class History(Record):
     # --- founding, opening, closing ---
 
     @staticmethod
-    def exists(path: str | Path) -> bool:
-        return exists(Path(path))
+    def exists(path: Address) -> bool:
+        return exists(Place.of(path))
 
     @classmethod
     def create(
-        cls, path: str | Path, charter: Charter, *, durability: Durability = "process", wait: float = 5.0
+        cls, path: Address, charter: Charter, *, durability: Durability = "process", wait: float = 5.0
     ) -> History:
-        """Found a history: it appears whole, by a rename, or not at all."""
-        place = Path(path)
+        """Found a history: it appears whole or not at all."""
+        place = Place.of(path)
         lock = _locked(place, wait)
         try:
-            found(place, charter, durability)
+            found(place, charter, durability, Epoch.of_ours(1, lock))
             history = cls(_write_contents(place, durability), lock)
             history._begin_session(charter.campaign.get("width", 1))
             history._commits.commit()
@@ -77,22 +78,33 @@ class History(Record):
         return history
 
     @classmethod
-    def open(cls, path: str | Path, *, durability: Durability = "process", wait: float = 5.0) -> History:
-        """Open to write; waits so many seconds for a dying holder, then raises `HistoryError` naming it."""
-        place = Path(path)
+    def open(
+        cls, path: Address, *, durability: Durability = "process", wait: float = 5.0, take_over: bool = False
+    ) -> History:
+        """Open to write; waits so many seconds for a dying holder, then raises `InUse` naming it.
+
+        On object storage a holder elsewhere is not waited for. `take_over` ends its turn whether it lives or not:
+        it can commit no more. On disk there is nothing to take over, since a dead holder's lock is free.
+        """
+        place = Place.of(path)
         if not exists(place):
             raise HistoryError(f"no history at {place}")
         lock = _locked(place, wait)
         try:
-            return cls(_write_contents(place, durability), lock)
+            return cls(_begun(place, durability, lock, take_over=take_over), lock)
         except BaseException:
             lock.release()
             raise
 
     def close(self) -> None:
         """Let go of the lock; what is committed is committed."""
+        sound = not self._commits.ended
         self._commits.end("closed")
-        self._lock.release()
+        try:
+            if self.path.remote and sound:
+                end(self._store)
+        finally:
+            self._lock.release()
 
     def __enter__(self) -> Self:
         return self
@@ -241,13 +253,25 @@ class History(Record):
         return self._opened_at + time.monotonic() - self._opened
 
 
-def _locked(place: Path, wait: float) -> Lock:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    return Lock(place.with_name(f"{place.name}.lock"), wait)
+def _locked(place: Place, wait: float) -> Lock:
+    place.folder.parent.mkdir(parents=True, exist_ok=True)
+    return Lock(place.beside(".lock"), wait)
 
 
-def _write_contents(place: Path, durability: Durability) -> Contents:
+def _write_contents(place: Place, durability: Durability) -> Contents:
     return contents_at(place, lambda: Store.write(place, durability))
+
+
+def _begun(place: Place, durability: Durability, lock: Lock, *, take_over: bool) -> Contents:
+    """The contents, ours to write; looks again where somebody has committed meanwhile."""
+    contents = _write_contents(place, durability)
+    if not place.remote:
+        return contents
+    try:
+        begin(contents.store, lock, take_over=take_over)
+    except TakenOverError:
+        return _begun(place, durability, lock, take_over=False)
+    return contents
 
 
 def _grew(had: Budget, now: Budget) -> bool:

@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from zbo_orchestrator.comparison import Comparison, folder_of
+from zbo_orchestrator.place import Address
 from zbo_orchestrator.report.compared import Compared, gathered
 from zbo_orchestrator.report.compared_gallery import exhibits
 from zbo_orchestrator.report.compared_pictures import disputed
@@ -26,7 +27,7 @@ from zbo_orchestrator.report.summary import Tile
 from zbo_orchestrator.report.wording import counted, number, share
 
 
-def write(history: Path, comparison: Comparison, place: Path) -> Path:
+def write(history: Address, comparison: Comparison, place: Path) -> Path:
     """Write the page of a comparison beside a history; return the file."""
     folder = folder_of(history)
     compared = gathered(comparison, folder)

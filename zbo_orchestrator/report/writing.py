@@ -10,6 +10,7 @@ import numpy as np
 from zbo_orchestrator import campaign
 from zbo_orchestrator.history import Record, Scan
 from zbo_orchestrator.model import Array, ConfigurationError, Decoder, DecoderRecipe
+from zbo_orchestrator.place import Address, local
 from zbo_orchestrator.report.compared import Compared
 from zbo_orchestrator.report.compared import beside as compared_beside
 from zbo_orchestrator.report.compared_gallery import used
@@ -21,7 +22,7 @@ from zbo_orchestrator.report.page import page
 from zbo_orchestrator.report.rendering import drawing, png
 
 
-def write(history_path: str | Path, out_html: str | Path, *, pngs: Path | None = None) -> Path:
+def write(history_path: Address, out_html: str | Path, *, pngs: Path | None = None) -> Path:
     """Write a history's report as one self-contained HTML file, and each figure as PNG into `pngs`; return the file.
 
     Raises `HistoryError` where the history cannot be read.
@@ -37,7 +38,7 @@ def present(
     findings: Findings, out_html: str | Path, *, pngs: Path | None = None, compared: Compared | None = None
 ) -> Path:
     """Write the report of findings, and of what they were compared with."""
-    place = Path(out_html)
+    place = local(out_html)
     place.parent.mkdir(parents=True, exist_ok=True)
     with drawing():
         exhibits = [*gallery(findings), *(used(compared) if compared else ())]
@@ -59,7 +60,7 @@ def beside(record: Record) -> Beside:
 
 def scanned(record: Record) -> tuple[Array | None, str]:
     """The scan's values [candidate]; a scan of another campaign is left out with a remark."""
-    place = record.path.with_name(f"{record.path.name}.scan")
+    place = record.path.beside(".scan")
     if not place.exists():
         return None, ""
     scan = Scan(place, record.charter.space)
