@@ -24,7 +24,7 @@ HITS: dict[str, tuple[dict[str, signal.Signals], Status, int]] = {
 
 
 def hit(name: str, drill: Drill) -> None:
-    """The output is off, nothing is left behind, and the same command goes on."""
+    """The output is off, nothing is left behind, and the campaign goes on: by itself, or by the same command."""
     signals, status, code = HITS[name]
     command = drill.driving()
     pids = {"campaign": command.pid, "child": child(drill.bench.simulator.resource)}
@@ -36,9 +36,11 @@ def hit(name: str, drill: Drill) -> None:
     assert ended(command)[0] == code
     drill.leaves_nothing()
     drill.tell(name, status.name.lower(), seconds, "went on by itself" if code == 0 else "went on when run again")
-    drill.goes_on(status)
-    if status is Status.TRANSIENT:
-        assert "safe state read back output 1 on=0" in drill.record.trial(0).attempts[-1].error
+    if code != 0:
+        drill.goes_on(status)
+        return
+    drill.went_on(status, *[Status.SCORED] * (drill.trials - 1))
+    assert "safe state read back output 1 on=0" in drill.record.trial(0).attempts[-1].error
 
 
 def stopped(drill: Drill) -> None:
