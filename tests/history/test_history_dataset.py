@@ -15,7 +15,7 @@ import zarr
 
 from zbo_orchestrator.history import History, Record, Scan, SessionWarning, export, log, open_history, verify
 from zbo_orchestrator.history.store import Store
-from zbo_orchestrator.model import Budget, ConfigurationError, HistoryError, Measurement, Score, Trial
+from zbo_orchestrator.model import Budget, ConfigurationError, HistoryError, Measurement, Score, Status, Trial
 from zbo_orchestrator.place import Place
 
 TRIALS = 5
@@ -272,6 +272,22 @@ def test_a_history_of_schema_1_stays_readable(first_schema: Path) -> None:
         assert {name: list(dims) for name, dims in trial.measurement.dims.items()} == row["dims"]
         assert trial.measurement.executed.values.tolist() == row["executed"]
     assert verify(first_schema) == []
+
+
+def test_a_history_of_schema_1_tells_what_its_planner_saw(first_schema: Path) -> None:
+    wanted = json.loads((FIXTURE / "expected.json").read_text())
+    record = Record.read(first_schema)
+    first, second, now = record.evidence(plan=0), record.evidence(plan=1), record.evidence()
+    assert (first.proposed, len(first.y), dict(first.memory), first.budget.total) == (0, 0, {}, 20)
+    assert (second.proposed, len(second.pending), second.budget.total) == (2, 0, 20)
+    assert (now.proposed, len(now.y), now.budget.total) == (3, 2, 30)
+    for seen, plan in ((second, wanted["plans"][0]), (now, wanted["plans"][1])):
+        assert seen.memory == plan["memory"]
+        assert seen.z.tolist() == wanted["plans"][0]["z"]
+        assert [Status(status).name for status in seen.status] == [row["status"] for row in wanted["trials"]]
+        assert seen.y[0] == wanted["trials"][0]["value"]
+        assert np.isnan(seen.y[1])
+    assert now.pending.tolist() == wanted["plans"][1]["z"]
 
 
 def test_a_history_of_schema_1_goes_on(first_schema: Path) -> None:
