@@ -20,6 +20,11 @@ def watcher() -> Watcher:
     return AUDIENCE.get()
 
 
+def attended() -> bool:
+    """Whether somebody watches a campaign besides Prefect, and sees to the process once the flow run is over."""
+    return AUDIENCE.get(None) is not None
+
+
 def listener() -> Audience:
     """Of a comparison."""
     return COMPARISON.get()

@@ -26,7 +26,7 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed
 from pydantic import Field
 
-from zbo_flows import audience
+from zbo_flows import absence, audience
 from zbo_flows.asking import PausedRun
 from zbo_flows.cancelling import Cancellation
 from zbo_flows.observed import observed
@@ -74,7 +74,7 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
     path = history_path(loaded, history)
     artifacts = Artifacts(loaded.name)
     wished = budgeted(loaded, path, trials=trials, add=add, until=until)
-    with Cancellation(UUID(flow_run.id)) as cancellation:
+    with absence.heeded(), Cancellation(UUID(flow_run.id)) as cancellation:
         watcher = Watchers((artifacts, PausedRun(), audience.watcher(), cancellation))
         try:
             conduct(wished, path, watcher, workers=workers, live=live, patience=patience, dressed=observed)
@@ -85,10 +85,12 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
     return artifacts.close()
 
 
-def drain() -> None:
-    """Send what Prefect's client still holds of logs and events; without it a server that ends next loses them."""
-    EventsWorker.drain_all(timeout=5)
-    APILogWorker.drain_all(timeout=5)
+def drain() -> bool:
+    """Send what Prefect's client still holds of logs and events, before a server ends; whether all of it was taken."""
+    if absence.gone():
+        return False
+    waits = [worker.drain_all(timeout=5) for worker in (EventsWorker, APILogWorker)]
+    return not any(left for _, left in waits)  # type: ignore[misc]
 
 
 class Artifacts(Watcher):
@@ -131,6 +133,8 @@ class Artifacts(Watcher):
 
     def _show(self, history: History) -> None:
         self._shown = time.monotonic()
+        if absence.gone():
+            return
         facts = _facts(history)
         create_markdown_artifact(key=f"{self._key}-summary", markdown=_markdown(facts))
         create_table_artifact(key=f"{self._key}-trials", table=_rows(history))

@@ -19,6 +19,7 @@ import typer
 from zbo_orchestrator.cli import by_hand, campaigns, histories, people
 from zbo_orchestrator.cli.certify import certify
 from zbo_orchestrator.cli.compare import compare
+from zbo_orchestrator.cli.leaving import leave
 from zbo_orchestrator.cli.new_plugin import new_plugin
 from zbo_orchestrator.cli.run import run
 from zbo_orchestrator.cli.serve import serve
@@ -122,8 +123,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if debug:
             traceback.print_exc()
         typer.echo(f"zbo: {error}", err=True)
-        sys.exit(next((code for kind, code in _CODES.items() if isinstance(error, kind)), FAILED))
-    sys.exit(DONE)
+        leave(next((code for kind, code in _CODES.items() if isinstance(error, kind)), FAILED))
+    except SystemExit as end:
+        leave(end.code if isinstance(end.code, int) else FAILED)
+    leave(DONE)
 
 
 def _quieten() -> None:

@@ -126,6 +126,7 @@ def _through_prefect(history: Place, wish: Wish, audience: Audience, console: Co
         from zbo_flows.audience import COMPARISON
         from zbo_flows.campaign import drain  # reads PREFECT_API_URL when imported
         from zbo_flows.final_training import final_training
+        from zbo_orchestrator.cli.leaving import at_once
 
         COMPARISON.set(audience)
         try:
@@ -138,7 +139,8 @@ def _through_prefect(history: Place, wish: Wish, audience: Audience, console: Co
                 allow_code=allow_code,
             )
         finally:
-            drain()
+            if not drain():
+                at_once()
 
 
 def _tell(comparison: Comparison, folder: Path, page: Path) -> None:

@@ -183,9 +183,11 @@ def _through_prefect(
             campaign.learn(screen.training)
         api.wait()
         typer.echo(f"Prefect shows this run at {api.page} while it lasts")
+        from zbo_flows.absence import TransportError
         from zbo_flows.audience import AUDIENCE
         from zbo_flows.campaign import drain, run_campaign  # reads PREFECT_API_URL when imported
         from zbo_flows.cancelling import CancelledRun
+        from zbo_orchestrator.cli.leaving import at_once
 
         AUDIENCE.set(screen)
         file, overrides, allow_code = flow
@@ -200,8 +202,24 @@ def _through_prefect(
             )
         except CancelledRun as cancelled:  # somebody's Ctrl-C, by way of the server
             raise KeyboardInterrupt from cancelled
+        except TransportError as silence:
+            _without_server(path, silence)
         finally:
-            drain()
+            if not drain():
+                at_once()
+
+
+def _without_server(path: Place, silence: Exception) -> None:
+    """Raise what a campaign ended by, if not well, where all that Prefect says is that its server is gone."""
+    from zbo_flows.absence import reason
+    from zbo_orchestrator.history import History, Record
+    from zbo_orchestrator.model import ExecutionError
+
+    if (cause := reason(silence)) is not None:
+        raise cause
+    if not (History.exists(path) and Record.read(path).state == "finished"):
+        raise ExecutionError("the Prefect server is gone; start it, or run --without-prefect") from silence
+    typer.echo("zbo: the Prefect server is gone; what it shows of this run is not up to date", err=True)
 
 
 def _refuse_early(campaign: Campaign, path: Place) -> None:

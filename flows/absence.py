@@ -1,0 +1,72 @@
+"""A Prefect server that is gone: it holds no trial up, and no process whose campaign is over.
+
+Prefect's client tries each request for a minute, and what it holds of events for several seconds each when the process
+ends: minutes for a process that has nothing left to do, its history being written and closed.
+"""
+
+import os
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from httpx import TransportError
+from prefect.context import SettingsContext, get_settings_context
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES
+
+from zbo_flows import audience
+from zbo_orchestrator.model import ZboError
+
+GRACE = 5.0
+"""Seconds that a flow run's process may take to end by itself without its server."""
+_ANSWER = 5.0
+"""Seconds to wait for an answer."""
+
+
+def gone() -> bool:
+    """Whether no server answers at the configured address."""
+    try:
+        with urllib.request.urlopen(f"{PREFECT_API_URL.value()}/health", timeout=_ANSWER):
+            return False
+    except (urllib.error.URLError, OSError):
+        return True
+
+
+@contextmanager
+def heeded() -> Iterator[None]:
+    """Run a campaign in a flow run, which after it asks a server that is gone for nothing twice.
+
+    Where nobody attends it, as in a runner's process, that ends within `GRACE` seconds, by force if it has to.
+    """
+    try:
+        yield
+    finally:
+        if gone():
+            _leave()
+
+
+def _leave() -> None:
+    now = get_settings_context()
+    once = now.settings.copy_with_update(updates={PREFECT_CLIENT_MAX_RETRIES: 0})
+    SettingsContext(profile=now.profile, settings=once).__enter__()  # for the rest of this flow run
+    if not audience.attended():
+        leaving = threading.Timer(GRACE, os._exit, (1,))
+        leaving.daemon = True
+        leaving.start()
+
+
+def reason(error: TransportError) -> BaseException | None:
+    """What a campaign ended by, where an error of the goodbye to Prefect hides it; None: the goodbye alone failed."""
+    for cause in _before(error):
+        if isinstance(cause, (ZboError, KeyboardInterrupt)):
+            return cause
+    return None
+
+
+def _before(error: BaseException) -> Iterator[BaseException]:
+    """An error, and what was being handled when it was raised, back to the first."""
+    met: BaseException | None = error
+    while met is not None:
+        yield met
+        met = met.__cause__ or met.__context__
