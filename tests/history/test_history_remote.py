@@ -156,6 +156,27 @@ def test_two_that_open_at_once_do_not_both_get_it(path: Place, tmp_path: Path) -
     assert Epoch.of(Store.read(path)) == Epoch.of(one)
 
 
+def test_a_dead_writers_last_commit_may_land_while_the_next_one_opens(
+    path: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    annals.found(path).close()
+    under_way = [Store.write(path, "process")]
+    under_way[0].root().update_attributes({"late": True})
+    read = Store.members
+
+    def members(store: Store) -> set[str]:
+        for late in under_way:
+            under_way.remove(late)
+            late.commit("sent before its writer died", {})
+        return read(store)
+
+    monkeypatch.setattr(Store, "members", members)
+    with History.open(path) as history:
+        step(history, 1)
+    assert steps(path) == [1]
+    assert "sent before its writer died" in [commit.message for commit in log(path)]
+
+
 def test_a_writer_silent_for_hours_counts_as_dead() -> None:
     writer = Epoch(3, {"lock": "lab:1:2"}, closed=False)
     assert writer.alive(ABANDONED - 1, "office:1:2")
