@@ -15,6 +15,7 @@ from zbo_orchestrator.arming import Arming
 from zbo_orchestrator.breaker import Breaker
 from zbo_orchestrator.campaign import Campaign
 from zbo_orchestrator.certification import cards
+from zbo_orchestrator.executors.dask_cluster import on_cluster
 from zbo_orchestrator.executors.guarded import bare, guarded
 from zbo_orchestrator.executors.interlocked import interlocked
 from zbo_orchestrator.executors.supervised import Supervised, drives
@@ -27,7 +28,7 @@ from zbo_orchestrator.place import Address, Place
 from zbo_orchestrator.planners.sentinels import Sentinels
 from zbo_orchestrator.workers import Inline, Progress, Threads
 
-WorkersKind = Literal["inline", "threads", "processes"]
+WorkersKind = Literal["inline", "threads", "processes", "dask"]
 BREAKER = 5
 """Failures in a row after which a campaign with an instrument is paused, where its file says nothing else."""
 
@@ -111,12 +112,14 @@ def conduct(
     watcher: Watcher,
     *,
     workers: WorkersKind = "inline",
+    cluster: str = "",
     live: bool = False,
     patience: float | None = None,
     dressed: Callable[[Campaign], Campaign] = lambda campaign: campaign,
 ) -> None:
     """Open the history at `path` and run the campaign on it until the planner stops, or somebody does.
 
+    cluster   the address of the Dask scheduler whose workers run the trials; empty: processes of this machine
     live      arms the instrument that the campaign names (see `arming`)
     patience  seconds to wait for people where the campaign is paused, or a trial needs their leave; None: for ever
     dressed   wraps the roles that run trials for an observer; the history is opened with the bare ones
@@ -126,7 +129,7 @@ def conduct(
         watcher = Watchers((watcher, Hopeless(campaign.hopeless, campaign.goal)))
     breaker = campaign.breaker or Breaker(BREAKER if drives(campaign.executor) else None)
     with (
-        supervised(campaign, workers, live=live) as campaign,  # noqa: PLR1704 (the same campaign, as it will run)
+        placed(campaign, workers, cluster, live=live) as campaign,  # noqa: PLR1704 (the same campaign, as it will run)
         campaign.open(path, watcher.training) as history,
         _overseen(campaign, history, watcher, breaker, patience) as (oversight, progress),
         _interlocked(campaign, history, watcher) as (campaign, noted),
@@ -175,6 +178,33 @@ def _overseen(
         oversight.running(number, step, of, values)
 
     yield oversight, progress
+
+
+@contextmanager
+def placed(campaign: Campaign, kind: WorkersKind, cluster: str = "", *, live: bool = False) -> Iterator[Campaign]:
+    """The campaign with its executor where its trials will run; raises `ConfigurationError` where it may not be there.
+
+    On a cluster's workers an envelope stands on both sides too, and nothing ends a trial by force.
+    """
+    if cluster and kind != "dask":
+        raise ConfigurationError(f"cluster {cluster} with workers {kind}; wanted workers dask")
+    if kind != "dask":
+        with supervised(campaign, kind, live=live) as campaign:  # noqa: PLR1704
+            yield campaign
+        return
+    _check_travels(campaign)
+    with on_cluster(campaign.executor, campaign.width, cluster) as executor:
+        yield replace(campaign, executor=guarded(executor, campaign.envelope))
+
+
+def _check_travels(campaign: Campaign) -> None:
+    if drives(campaign.executor):
+        raise ConfigurationError("workers dask: the executor drives an instrument, which stays here; wanted inline")
+    if not campaign.travels:
+        raise ConfigurationError("workers dask: travels is false; wanted `travels: true` in the campaign file")
+    if campaign.timeouts.trial is not None:
+        seconds = f"{campaign.timeouts.trial:g}"
+        raise ConfigurationError(f"workers dask: timeouts.trial is {seconds}; wanted null: no worker is ended by force")
 
 
 @contextmanager
@@ -230,12 +260,16 @@ def hired(
             scratch.rmdir()
 
 
-def budgeted(campaign: Campaign, path: Address, *, trials: int | None = None, add: int | None = None) -> Campaign:
-    """The campaign with a budget of `trials` in all, or of `add` more than the history at `path` holds."""
+def budgeted(
+    campaign: Campaign, path: Address, *, trials: int | None = None, add: int | None = None, until: int | None = None
+) -> Campaign:
+    """The campaign with a budget of `trials` in all, or of `add` more than the history holds, never beyond `until`."""
     if trials is not None and add is not None:
         raise ConfigurationError(f"trials {trials} and add {add}: wanted one of them")
     if add is not None:
         trials = add + (recorded(Record.read(path)) if History.exists(path) else 0)
+    if until is not None:
+        trials = min(campaign.budget.total if trials is None else trials, until)
     return campaign if trials is None else campaign.with_budget(trials)
 
 

@@ -55,6 +55,7 @@ class Campaign:
     batches    whether the planner waits until nothing is in flight
     simulated  whether its instrument has to be a simulator
     instrument the identity that its instrument has to give, None: the file names none
+    travels    whether its trials may run on other machines
     document   the campaign file as plain data with every default filled in: `rebuild` makes the same campaign of it
     """
 
@@ -87,6 +88,7 @@ class Campaign:
     simulated: bool = False
     instrument: str | None = None
     interlocks: tuple[Interlock, ...] = ()
+    travels: bool = False
 
     def with_budget(self, total: int) -> Campaign:
         """The same campaign with another number of trials in all, which the initial ones cannot exceed."""

@@ -40,6 +40,7 @@ _MUTABLE = (
     "approval",
     "breaker",
     "interlocks",
+    "travels",
 )
 """What may change between sessions of one campaign; everything else is its identity."""
 
@@ -169,6 +170,7 @@ def _campaign(file: CampaignFile, parts: Mapping[str, Part], built: Mapping[str,
         simulated=file.simulated,
         instrument=file.instrument,
         interlocks=tuple(_interlocks(file, document, built)),
+        travels=file.travels,
     )
 
 
@@ -183,7 +185,7 @@ def _filled(file: CampaignFile, parts: Mapping[str, dict[str, Any]]) -> dict[str
         else:
             document["library"]["families"][int(place.rpartition(".")[2])] = filled
     # What was added since histories were first founded is named only where it is used: they are still this campaign's.
-    for added in ("hopeless", "simulated", "instrument", "sentinels", "approval", "breaker", "interlocks"):
+    for added in ("hopeless", "simulated", "instrument", "sentinels", "approval", "breaker", "interlocks", "travels"):
         if not document[added]:
             del document[added]
     for limits in document["envelope"]["channels"].values():

@@ -236,6 +236,8 @@ class CampaignFile(Section):
     """What a committed trial survives: the end of the process, or a power cut too (slower)."""
     simulated: bool = False
     """Whether nothing can be harmed: an instrument that does not say so itself is refused."""
+    travels: bool = False
+    """Whether trials may run on other machines (`--workers dask`): the executor finds there all that it needs."""
     instrument: Annotated[str, StringConstraints(min_length=1)] | None = None
     """The identity that the instrument has to give, such as its answer to *IDN?; it is driven with `--live` only."""
     approval: bool = False

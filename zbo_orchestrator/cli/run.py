@@ -31,9 +31,21 @@ def run(
         typer.Option("--width", min=1, max=1024, metavar="W", help="Trials in flight at once; only 1 repeats exactly."),
     ] = None,
     workers: Annotated[
-        Literal["inline", "threads", "processes"],
-        typer.Option("--workers", help="Where trials run: here, in threads (--width above 1), in child processes."),
+        Literal["inline", "threads", "processes", "dask"],
+        typer.Option(
+            "--workers",
+            help="Where trials run: here, in threads (--width above 1), in child processes, on a Dask cluster.",
+        ),
     ] = "inline",
+    cluster: Annotated[
+        str,
+        typer.Option(
+            "--cluster",
+            metavar="ADDRESS",
+            help="The scheduler of the Dask cluster. [default: --width processes of this machine]",
+            show_default=False,
+        ),
+    ] = "",
     without_prefect: Annotated[
         bool, typer.Option("--without-prefect", help="Run the same loop bare: quicker to start, not seen in Prefect.")
     ] = False,
@@ -91,12 +103,13 @@ def run(
         again = ["zbo", "run", campaign, "--history", str(path), "--trials", str(wanted.budget.total)]
         again += [part for setting in overrides or [] for part in ("--set", setting)]
         again += ["--width", str(width)] * bool(width) + ["--without-prefect"] * without_prefect
-        again += ["--workers", workers] * (workers != "inline") + ["--allow-code"] * allow_code + ["--live"] * live
+        again += ["--workers", workers] * (workers != "inline") + ["--cluster", cluster] * bool(cluster)
+        again += ["--allow-code"] * allow_code + ["--live"] * live
         again += ["--patience", str(patience)] * (patience is not None)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's way of saying Ctrl-C
         try:
             flow = None if without_prefect else (campaign, settings, allow_code)
-            _conduct(wanted, path, flow, {"workers": workers, "live": live, "patience": patience})
+            _conduct(wanted, path, flow, {"workers": workers, "cluster": cluster, "live": live, "patience": patience})
         except KeyboardInterrupt as interrupt:
             typer.echo(f"zbo: interrupted; what was recorded is kept. To go on: {shlex.join(again)}", err=True)
             raise typer.Exit(130) from interrupt
@@ -147,7 +160,7 @@ def _conduct(
 ) -> None:
     """Run trials while a screen shows them; through Prefect if there is a `flow` (file, overrides, allow_code).
 
-    manner   what `conduct` and the flow are both given: workers, live, patience
+    manner   what `conduct` and the flow are both given: workers, cluster, live, patience
     """
     from rich.console import Console
 

@@ -102,14 +102,14 @@ class _Child:
         try:
             self._line.send(Ready(self._open()))
         except Exception as error:  # noqa: BLE001 (raised again in the parent)
-            self._line.send(Ended(_portable(error), safe=False))
+            self._line.send(Ended(portable(error), safe=False))
             return
         while isinstance(order := self._orders.get(), Order):
             self._line.send(self._trial(order))
         try:
             self._shut()
         except Exception as error:  # noqa: BLE001 (raised again in the parent)
-            self._line.send(Ended(_portable(error)))
+            self._line.send(Ended(portable(error)))
         else:
             self._line.send(Ended(None))
 
@@ -151,14 +151,14 @@ class _Child:
 
     def _failed(self, error: BaseException) -> Ended:
         """A trial that did not end well ends in the safe state, unless it was refused: then nothing moved."""
-        portable = _portable(error)
+        told = portable(error)
         if self._permit is None or not isinstance(self._device, Safe) or isinstance(error, RefusedError):
-            return Ended(portable)
+            return Ended(told)
         self._line.send(Ending())
         try:
-            return Ended(adding(portable, self._made_safe(self._device)))
+            return Ended(adding(told, self._made_safe(self._device)))
         except Exception as unsafe:  # noqa: BLE001 (told, and the guardian tries next)
-            return Ended(adding(portable, f"its process could not make it safe: {unsafe}"), safe=False)
+            return Ended(adding(told, f"its process could not make it safe: {unsafe}"), safe=False)
 
     def _made_safe(self, device: Safe) -> str:
         """What the safe state read back; one thread at a time."""
@@ -216,7 +216,7 @@ def _exit_after(seconds: float) -> None:
     timer.start()
 
 
-def _portable(error: BaseException) -> BaseException:
+def portable(error: BaseException) -> BaseException:
     """The error with a note of where it was raised, or its text where it would not survive the journey."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     error.add_note(
