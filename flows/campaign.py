@@ -52,6 +52,7 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = None,
     width: Annotated[int, Field(ge=1, le=1024)] | None = None,
     workers: WorkersKind = "inline",
+    cluster: str = "",
     overrides: list[str] | None = None,
     allow_code: bool = False,
     live: bool = False,
@@ -64,6 +65,7 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
     trials      the budget in all; add: more than the history holds; neither: as the campaign file says
     until       never more than this many in all: with add, what a scheduled run comes to an end by
     seed        another than the campaign file's: another campaign
+    cluster     the address of a Dask scheduler, for workers dask; empty: processes of this machine
     overrides   `dotted.key=value`, as for `zbo run --set`
     live        arms the instrument that the campaign file names; nothing else but a simulator is driven
     patience    seconds to wait for people where the campaign needs them; empty: as long as it takes
@@ -77,7 +79,16 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
     with absence.heeded(), Cancellation(UUID(flow_run.id)) as cancellation:
         watcher = Watchers((artifacts, PausedRun(), audience.watcher(), cancellation))
         try:
-            conduct(wished, path, watcher, workers=workers, live=live, patience=patience, dressed=observed)
+            conduct(
+                wished,
+                path,
+                watcher,
+                workers=workers,
+                cluster=cluster,
+                live=live,
+                patience=patience,
+                dressed=observed,
+            )
         except InUse as busy:
             return Completed(name="Busy", message=f"{busy}; this run leaves it to that one")
         except CancelledRun as cancelled:
