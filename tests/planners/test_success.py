@@ -10,7 +10,7 @@ from zbo_orchestrator.model import Array, Status, Stop
 from zbo_orchestrator.planners.acquisition import Acquisition
 from zbo_orchestrator.planners.agent import Agent
 from zbo_orchestrator.planners.baselines import Random
-from zbo_orchestrator.planners.success import ROWS, probability
+from zbo_orchestrator.planners.success import ROWS, WHOLE, probability
 
 POINTS = np.random.default_rng(0).uniform(0, 1, (500, 2))
 
@@ -97,3 +97,10 @@ def test_a_hopeless_corner_is_not_asked_about_from_one_neighbour_to_the_next(rep
     stopped = last.z[last.status == Status.STOPPED]
     assert len(stopped) <= 8
     assert len({tuple(z) for z in stopped}) == len(stopped)
+
+
+def test_many_trials_are_judged_in_blocks_to_the_same_effect() -> None:
+    x = np.random.default_rng(4).uniform(0, 1, (WHOLE + 1, 2))
+    points = np.random.default_rng(5).uniform(0, 1, (3000, 2))
+    failed = x[:, 0] > 0.6
+    assert np.allclose(probability(x, failed, points)[:500], probability(x, failed, points[:500]), atol=1e-12)

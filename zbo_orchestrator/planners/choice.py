@@ -111,4 +111,6 @@ def reason(outlook: Outlook, scale: Scale, index: int) -> str:
         f"nearest trial {outlook.fresh[index]:.2g} of the box away"
     )
     chance = float(outlook.success[index])
-    return text if chance == 1.0 else f"{text}, succeeds with {chance:.0%}"
+    text = text if chance == 1.0 else f"{text}, succeeds with {chance:.0%}"
+    basis = outlook.posterior.basis
+    return f"{text}; judged {basis}" if basis else text

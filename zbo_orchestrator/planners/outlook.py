@@ -9,9 +9,10 @@ import numpy as np
 
 from zbo_orchestrator.model import Array, Evidence, Status
 from zbo_orchestrator.planners.acquisition import ei
-from zbo_orchestrator.planners.candidates import SAME, barred, distance, finer, spacing, unit
-from zbo_orchestrator.planners.success import probability
-from zbo_orchestrator.planners.surrogate import Belief, Fitting, Hyperparameters, Posterior, fit
+from zbo_orchestrator.planners.candidates import SAME, asked, barred, distance, finer, spacing, unit
+from zbo_orchestrator.planners.local import LocalBelief, Predicted
+from zbo_orchestrator.planners.success import WHOLE, probability
+from zbo_orchestrator.planners.surrogate import Belief, Fitting, Hyperparameters, fit
 
 Incumbent = Literal["posterior", "observed"]
 
@@ -40,14 +41,18 @@ class Scale:
         return np.asarray(self.sign * (self.offset + self.spread * np.asarray(standard)))
 
 
-def learn(evidence: Evidence, scale: Scale, fitting: Fitting) -> Belief:
-    """The surrogate fitted to every score, starting from the hyperparameters in the last plan's memory."""
+def learn(evidence: Evidence, scale: Scale, fitting: Fitting) -> Belief | LocalBelief:
+    """The surrogate given every score, fitted from the hyperparameters in the last plan's memory on.
+
+    Exact up to `fitting.exact` trials with a score or awaited; by neighbourhoods beyond.
+    """
     rows = evidence.scored
     x = unit(evidence.space, evidence.z[rows])
     y = scale.standard(evidence.y[rows])
     known = np.maximum(np.square(evidence.noise[rows] / scale.spread), 1e-6)  # NaN, not known, stays NaN
     start = Hyperparameters.remembered(evidence.memory, evidence.space.dimension)
-    return Belief(x, y, known, fitting.kernel, fit(x, y, known, fitting, start))
+    believe = Belief if len(y) + len(_unanswered(evidence)) <= fitting.exact else LocalBelief
+    return believe(x, y, known, fitting.kernel, fit(x, y, known, fitting, start))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +72,7 @@ class Outlook:
     points: Array
     open: Array
     fresh: Array
-    posterior: Posterior
+    posterior: Predicted
     success: Array
     best: float
 
@@ -94,25 +99,21 @@ class View:
     repeats: bool = False
     refine: int = 24
 
-    def over(self, evidence: Evidence, belief: Belief, scale: Scale, rng: np.random.Generator) -> Outlook:
+    def over(self, evidence: Evidence, belief: Belief | LocalBelief, scale: Scale, rng: np.random.Generator) -> Outlook:
         """The outlook that evidence and belief give."""
         space = evidence.space
         z = np.concatenate([space.candidates[space.feasible], evidence.z, evidence.pending])
         belief = belief.expecting(_unanswered(evidence))
         outlook = self._survey(evidence, z, belief.at(unit(space, z)), scale)
         extra = finer(space, outlook.points[_centres(evidence, outlook)], self.refine, rng)
-        if len(extra):
-            joined = outlook.posterior.joined(belief.at(unit(space, extra)))
-            outlook = self._survey(evidence, np.concatenate([z, extra]), joined, scale)
-        return outlook
+        if not len(extra):
+            return outlook
+        return self._closer(evidence, outlook, extra, belief.at(unit(space, extra)))
 
-    def _survey(self, evidence: Evidence, z: Array, posterior: Posterior, scale: Scale) -> Outlook:
+    def _survey(self, evidence: Evidence, z: Array, posterior: Predicted, scale: Scale) -> Outlook:
         points = unit(evidence.space, z)
-        first = int(evidence.space.feasible.sum())
-        past = slice(first, first + len(evidence.z) + len(evidence.pending))
-        near = np.full(len(points), SAME)
-        near[past.stop :] = spacing(evidence.space).min() / 5  # finer points keep clear of what is known
-        allowed = distance(points, barred(evidence, repeats=self.repeats)) > near
+        past = slice(int(evidence.space.feasible.sum()), len(points))
+        allowed = distance(points, barred(evidence, repeats=self.repeats)) > SAME
         if not self.repeats:
             allowed[past] = False
         scored = np.concatenate([evidence.scored, np.ones(len(evidence.pending), bool)])
@@ -123,6 +124,21 @@ class View:
         fresh = distance(points, points[past])
         return Outlook(z, points, allowed, fresh, posterior, _success(evidence, points), best)
 
+    def _closer(self, evidence: Evidence, outlook: Outlook, extra: Array, posterior: Predicted) -> Outlook:
+        """The outlook with finer points, which keep clear of what is known."""
+        points = unit(evidence.space, extra)
+        clear = distance(points, barred(evidence, repeats=self.repeats)) > spacing(evidence.space).min() / 5
+        every = np.concatenate([outlook.points, points])
+        return Outlook(
+            np.concatenate([outlook.z, extra]),
+            every,
+            np.concatenate([outlook.open, clear]),
+            np.concatenate([outlook.fresh, distance(points, asked(evidence))]),
+            outlook.posterior.joined(posterior),
+            _success(evidence, every, outlook.success),
+            outlook.best,
+        )
+
 
 def _unanswered(evidence: Evidence) -> Array:
     """Points [p, d], unit box, where asking again soon would teach nothing: pending, failed, stopped, vetoed ones."""
@@ -130,11 +146,17 @@ def _unanswered(evidence: Evidence) -> Array:
     return unit(evidence.space, np.concatenate([ended, evidence.pending]))
 
 
-def _success(evidence: Evidence, points: Array) -> Array:
-    """A score, a plain failure or a person's veto speaks of the point: passing failures, stops and refusals do not."""
+def _success(evidence: Evidence, points: Array, first: Array | None = None) -> Array:
+    """A score, a plain failure or a person's veto speaks of the point: passing failures, stops and refusals do not.
+
+    Of many trials, the chances [k] of the `first` k points are not computed again.
+    """
     told = np.isin(evidence.status, (Status.SCORED, Status.FAILED, Status.VETOED))
     failed = evidence.status[told] != Status.SCORED
-    return probability(unit(evidence.space, evidence.z[told]), failed, points)
+    x = unit(evidence.space, evidence.z[told])
+    if first is None or len(x) <= WHOLE:
+        return probability(x, failed, points)
+    return np.concatenate([first, probability(x, failed, points[len(first) :])])
 
 
 def _centres(evidence: Evidence, outlook: Outlook) -> Array:
@@ -151,7 +173,7 @@ def _scattered(evidence: Evidence, outlook: Outlook, ranked: Array) -> Array:
     """The first CENTRES of the ranked points that lie three spacings from those before."""
     apart = 3 * float(spacing(evidence.space).max())
     chosen: list[int] = []
-    for index in map(int, ranked):
-        if len(chosen) < CENTRES and (distance(outlook.points[[index]], outlook.points[chosen]) >= apart).all():
-            chosen.append(index)
+    while len(chosen) < CENTRES and len(ranked):
+        chosen.append(int(ranked[0]))
+        ranked = ranked[distance(outlook.points[ranked], outlook.points[chosen[-1:]]) >= apart]
     return np.array(chosen, dtype=int)

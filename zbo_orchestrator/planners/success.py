@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
@@ -13,6 +13,10 @@ from zbo_orchestrator.model import Array
 
 ROWS = 300
 """Trials the classifier looks at, at most."""
+WHOLE = 1000
+"""Trials up to which all points are judged in one piece; in blocks it is faster, and the last bits are others."""
+
+_BLOCK = 1024
 
 _LENGTHS = (0.1, 0.2, 0.4)
 _AMPLITUDE = 25.0
@@ -30,28 +34,48 @@ def probability(x: Array, failed: Array, points: Array) -> Array:
     rows = _chosen(failed)
     x, sign = x[rows], np.where(failed[rows], -1.0, 1.0)
     offset = float(np.log((np.sum(~failed) + 1) / (np.sum(failed) + 1)))
-    trials, cross = cdist(x, x, "sqeuclidean"), cdist(x, points, "sqeuclidean")
+    trials = cdist(x, x, "sqeuclidean")
     scales = [2 * length**2 * x.shape[1] for length in _LENGTHS]
     modes = [_laplace(_AMPLITUDE * np.exp(-trials / scale), sign, offset) for scale in scales]
     weights = softmax([mode.evidence for mode in modes])
+    step = len(points) if len(failed) <= WHOLE else _BLOCK
+    if step < len(points):
+        modes = [replace(mode, whitening=mode.inverted()) for mode in modes]
+    blocks = [points[begin : begin + step] for begin in range(0, len(points), step)]
+    return np.concatenate([_average(modes, scales, weights, cdist(x, block, "sqeuclidean")) for block in blocks])
+
+
+def _average(modes: list[_Mode], scales: list[float], weights: Array, cross: Array) -> Array:
+    """The chance [m] over the length scales, given squared distances cross[n, m]."""
     chances = [mode.chance(_AMPLITUDE * np.exp(-cross / scale)) for mode, scale in zip(modes, scales, strict=True)]
     return np.asarray(weights @ np.stack(chances))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Mode:
-    """Laplace's approximation at one length scale: the gradient [n] at the mode, the root of its curvature [n]."""
+    """Laplace's approximation at one length scale: the gradient [n] at the mode, the root of its curvature [n].
+
+    whitening   the root divided by the factor, [n, n], where many blocks of points make it worth knowing
+    """
 
     evidence: float
     offset: float
     slope: Array
     root: Array
     factor: Array
+    whitening: Array | None = None
+
+    def inverted(self) -> Array:
+        return np.asarray(solve_triangular(self.factor, np.diag(self.root), lower=True))
 
     def chance(self, cross: Array) -> Array:
         """The mean of the logistic function, by MacKay's approximation, given covariances cross[n, m]."""
         mean = self.offset + self.slope @ cross
-        explained = np.square(solve_triangular(self.factor, self.root[:, None] * cross, lower=True)).sum(axis=0)
+        if self.whitening is None:
+            half = solve_triangular(self.factor, self.root[:, None] * cross, lower=True)
+        else:
+            half = self.whitening @ cross
+        explained = np.square(half).sum(axis=0)
         return np.asarray(expit(mean / np.sqrt(1.0 + np.pi / 8 * np.maximum(_AMPLITUDE - explained, 0.0))))
 
 

@@ -78,6 +78,7 @@ class Fitting:
     """How hyperparameters are found: the most probable ones (MAP), within bounds on the effort.
 
     rows         trials used at most, spread evenly over the ranks of their scores
+    exact        known and awaited trials up to which every one takes part in each prediction; beyond, the nearest do
     iterations   of the optimiser, from each start
     rate         of Adam
     scaled       whether the output scale is fitted too: standardised scores need none
@@ -86,6 +87,7 @@ class Fitting:
     kernel: Kernel = "matern-5/2"
     optimizer: Optimizer = "lbfgs"
     rows: int = 300
+    exact: int = 1000
     iterations: int = 50
     rate: float = 0.1
     scaled: bool = False
@@ -199,6 +201,32 @@ def _descend(model: Surrogate, data: tuple[Tensor, ...], fitting: Fitting) -> No
         optimizer.step()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PriorDraws:
+    """Functions drawn from the prior, less its mean, by random Fourier features: cos(x · waves + phases) · weights."""
+
+    waves: Tensor
+    phases: Tensor
+    weights: Tensor
+
+    @classmethod
+    def drawn(
+        cls, model: Surrogate, values: Hyperparameters, count: int, rng: np.random.Generator, features: int
+    ) -> PriorDraws:
+        normal = rng.standard_normal((features, len(values.lengthscales)))
+        if isinstance(model.kernel, MaternKernel):  # its spectrum is Student's t, RBF's is normal
+            freedom = 2 * model.kernel.nu
+            normal /= np.sqrt(rng.chisquare(freedom, (features, 1)) / freedom)
+        waves = torch.tensor(normal) / torch.tensor(values.lengthscales, dtype=torch.float64)
+        phases = torch.tensor(rng.uniform(0, 2 * math.pi, features))
+        weights = torch.tensor(rng.standard_normal((features, count))) * math.sqrt(2 * values.scale / features)
+        return cls(waves, phases, weights)
+
+    def at(self, x: Tensor) -> Tensor:
+        """Values [len(x), count]."""
+        return torch.cos(x @ self.waves.T + self.phases) @ self.weights
+
+
 class Belief:
     """The posterior given scores y[n] at x[n, d] and hyperparameters."""
 
@@ -239,24 +267,16 @@ class Belief:
 
         A draw from the prior by random Fourier features, corrected by what the trials say it is wrong by.
         """
-        d = points.shape[1]
-        normal = rng.standard_normal((features, d))
-        if isinstance(self.model.kernel, MaternKernel):  # its spectrum is Student's t, RBF's is normal
-            freedom = 2 * self.model.kernel.nu
-            normal /= np.sqrt(rng.chisquare(freedom, (features, 1)) / freedom)
-        waves = torch.tensor(normal) / torch.tensor(self.values.lengthscales, dtype=torch.float64)
-        phases = torch.tensor(rng.uniform(0, 2 * math.pi, features))
-        weights = torch.tensor(rng.standard_normal((features, count))) * math.sqrt(2 * self.values.scale / features)
+        prior = PriorDraws.drawn(self.model, self.values, count, rng, features)
         noise = torch.where(torch.isnan(self._known), self.values.noise, self._known).sqrt()
         noise = noise[:, None] * torch.tensor(rng.standard_normal((len(self._x), count)))
-        wrong = self._residual[:, None] - torch.cos(self._x @ waves.T + phases) @ weights - noise
+        wrong = self._residual[:, None] - prior.at(self._x) - noise
         correction = torch.cholesky_solve(wrong, self._factor)
         out = torch.empty((len(points), count), dtype=torch.float64)
         z = torch.tensor(points, dtype=torch.float64)
         for begin in range(0, len(z), BLOCK):
             block = z[begin : begin + BLOCK]
-            prior = torch.cos(block @ waves.T + phases) @ weights
-            out[begin : begin + BLOCK] = prior + self.model.covariance(block, self._x) @ correction
+            out[begin : begin + BLOCK] = prior.at(block) + self.model.covariance(block, self._x) @ correction
         return (out.T + self.values.mean).numpy()
 
 
@@ -273,6 +293,11 @@ class Posterior:
     @property
     def deviation(self) -> Array:
         return np.sqrt(self.variance)
+
+    @property
+    def basis(self) -> str:
+        """Empty: every trial takes part."""
+        return ""
 
     def joined(self, other: Posterior) -> Posterior:
         """Of the same belief, at these points and then the other's."""
