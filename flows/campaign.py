@@ -29,6 +29,7 @@ from pydantic import Field
 from zbo_flows import absence, audience
 from zbo_flows.asking import PausedRun
 from zbo_flows.cancelling import Cancellation
+from zbo_flows.notifying import Stall
 from zbo_flows.observed import observed
 from zbo_orchestrator.campaign import load
 from zbo_orchestrator.conduct import Watcher, Watchers, WorkersKind, budgeted, conduct, history_path, recorded
@@ -57,7 +58,8 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
     allow_code: bool = False,
     live: bool = False,
     patience: Annotated[float, Field(ge=0)] | None = None,
-) -> "dict[str, Any] | State[None]":
+    stall: Annotated[float, Field(ge=1)] = 3600,
+) -> State[Any]:
     """Run a campaign, or go on with it, until its planner stops, or the flow run is cancelled.
 
     campaign    a campaign file, or the name of a shipped campaign
@@ -69,6 +71,7 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
     overrides   `dotted.key=value`, as for `zbo run --set`
     live        arms the instrument that the campaign file names; nothing else but a simulator is driven
     patience    seconds to wait for people where the campaign needs them; empty: as long as it takes
+    stall       seconds in which a trial should end or report; people are told when it does not (`zbo notify`)
     """
     given = {"width": width, "seed": seed}
     wanted = [*(overrides or []), *(f"{name}={value}" for name, value in given.items() if value is not None)]
@@ -76,8 +79,9 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
     path = history_path(loaded, history)
     artifacts = Artifacts(loaded.name)
     wished = budgeted(loaded, path, trials=trials, add=add, until=until)
-    with absence.heeded(), Cancellation(UUID(flow_run.id)) as cancellation:
-        watcher = Watchers((artifacts, PausedRun(), audience.watcher(), cancellation))
+    run = UUID(flow_run.id)
+    with absence.heeded(), Cancellation(run) as cancellation, Stall(run, stall) as stalling:
+        watcher = Watchers((artifacts, stalling, PausedRun(), audience.watcher(), cancellation))
         try:
             conduct(
                 wished,
@@ -93,7 +97,7 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
             return Completed(name="Busy", message=f"{busy}; this run leaves it to that one")
         except CancelledRun as cancelled:
             return Cancelled(message=f"{cancelled}; run again, its history goes on")
-    return artifacts.close()
+    return artifacts.ended()
 
 
 def drain() -> bool:
@@ -116,6 +120,7 @@ class Artifacts(Watcher):
         self._shown = -np.inf
         self._progress: UUID | None = None
         self._history: History | None = None
+        self._found = 0
 
     def training(self, step: int, of: int, **values: float) -> None:
         if time.monotonic() - self._shown >= self._every or step == of:
@@ -124,9 +129,9 @@ class Artifacts(Watcher):
             get_run_logger().info("learning the decoder: %d of %d: %s", step, of, said)
 
     def opened(self, history: History) -> None:
-        self._history = history
+        self._history, self._found = history, recorded(history)
         self._progress = create_progress_artifact(0.0, key=f"{self._key}-progress")  # type: ignore[assignment]
-        get_run_logger().info("history %s holds %d trials", history.path, recorded(history))
+        get_run_logger().info("history %s holds %d trials", history.path, self._found)
 
     def interlocked(self, why: str) -> None:
         get_run_logger().warning(f"held: {why}" if why else "going on")
@@ -136,11 +141,16 @@ class Artifacts(Watcher):
         if time.monotonic() - self._shown >= self._every:
             self._show(history)
 
-    def close(self) -> dict[str, Any]:
-        """Show the last state and return it, as the flow run's result."""
+    def ended(self) -> State[dict[str, Any]]:
+        """Show the last state, and say it as the flow run's own: `Finished` where there was nothing left to do."""
         assert self._history is not None
         self._show(self._history)
-        return _facts(self._history)
+        facts = _facts(self._history)
+        added = facts["trials"] - self._found
+        said = f"{facts['history']} holds {facts['trials']} trials, {added} of them new"
+        if facts["stop"]:
+            said = f"finished: {said} ({facts['stop']})"
+        return Completed(name="Completed" if added else "Finished", message=said, data=facts)
 
     def _show(self, history: History) -> None:
         self._shown = time.monotonic()

@@ -21,6 +21,7 @@ from zbo_orchestrator.cli.certify import certify
 from zbo_orchestrator.cli.compare import compare
 from zbo_orchestrator.cli.leaving import leave
 from zbo_orchestrator.cli.new_plugin import new_plugin
+from zbo_orchestrator.cli.notify import notify
 from zbo_orchestrator.cli.run import run
 from zbo_orchestrator.cli.serve import serve
 from zbo_orchestrator.cli.simulate import simulate_instrument
@@ -75,6 +76,7 @@ def zbo(
       zbo check my-campaign.yaml           is the file right? what may the planner ask for?
       zbo pause histories/ferrosim-curl    people have a say: also resume, approve, veto, inject, budget, stop
       zbo serve                            scheduled campaigns, unattended, on this machine
+      zbo notify https://chat.example/...  who is called when one finishes, fails or stalls
       zbo parts                            what is installed: planners, decoders, executors ...
 
     \b
@@ -98,6 +100,7 @@ for _command in (
     histories.rescore,
     campaigns.schema,
     serve,
+    notify,
     simulate_instrument,
     certify,
     new_plugin,

@@ -1,5 +1,5 @@
 """The command `zbo serve`: a Prefect server with the shipped deployments, their schedules and runs, on one machine."""
-# ruff: noqa: PLC0415 (heavy imports stand inside: see `cli`)
+# ruff: noqa: PLC0415, PLR0917 (heavy imports stand inside: see `cli`; arguments are options, given by name)
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ def serve(
         str, typer.Option("--host", help="The address to bind: whoever reaches it can run campaigns here.")
     ] = "127.0.0.1",
     limit: Annotated[int, typer.Option("--limit", min=1, help="Runs at once.")] = 2,
+    notify: Annotated[
+        str, typer.Option("--notify", metavar="URL", help="Call a webhook: see `zbo notify`.", show_default=False)
+    ] = "",
 ) -> None:
     """Run deployments on this machine: server, schedules and runs in one command.
 
@@ -54,6 +57,10 @@ def serve(
             known = ", ".join(each.name for each in deployments(file))
             raise ConfigurationError(f"no deployment {', '.join(sorted(unknown))}; wanted some of {known}")
         _tell(wanted, api.page)
+        if notify:
+            from zbo_flows.notifying import notify as call
+
+            typer.echo(f"it notifies  {', '.join(call(notify))}")
         warnings.filterwarnings("ignore", message="coroutine 'Runner.astop' was never awaited")  # Prefect's, at SIGTERM
         run(wanted, limit)
         typer.echo("ended; what was recorded is kept")

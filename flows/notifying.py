@@ -1,0 +1,100 @@
+"""Who hears of a campaign at a distance: automations of the Prefect server, which call a webhook.
+
+What they wait for stands in `deployments/automations.yaml`: states of flow runs, which Prefect tells of, and stalls,
+which a run tells of itself. (Prefect could tell of absent events too, but its server loses track of them on SQLite
+when many come at once: bursts lock its database.)
+"""
+
+import threading
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any, Self, cast
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from prefect.blocks.webhook import Webhook
+from prefect.client.orchestration import get_client
+from prefect.events import emit_event
+from prefect.events.schemas.automations import AutomationCore
+from prefect.types import SecretDict
+from pydantic import SecretStr
+
+from zbo_orchestrator.campaign.document import parse
+from zbo_orchestrator.conduct import Watcher
+from zbo_orchestrator.history import History
+from zbo_orchestrator.model import ConfigurationError, Trial
+
+STALLED = "zbo.run.stalled"
+"""The event of a flow run of which nothing was heard for too long."""
+BLOCK = "zbo"
+"""The name of the webhook block that keeps the address, encrypted, in the server."""
+
+
+class Stall(Watcher):
+    """Tells the server, once, when nothing has gone forward for `seconds`: no trial recorded, no step reported.
+
+    A run that waits for people does not stall.
+    """
+
+    def __init__(self, run: UUID, seconds: float) -> None:
+        self._run, self._seconds = run, seconds
+        self._sign, self._over = threading.Event(), False
+        self._trials = 0
+        self._thread = threading.Thread(target=self._wait, daemon=True, name="stall")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over = True
+        self._sign.set()
+
+    def training(self, step: int, of: int, **values: float) -> None:  # noqa: ARG002 (a watcher is told more)
+        self._sign.set()
+
+    def running(self, number: int, step: int, of: int, values: Mapping[str, float]) -> None:  # noqa: ARG002
+        self._sign.set()
+
+    def recorded(self, history: History, trial: Trial) -> None:  # noqa: ARG002
+        self._trials += 1
+        self._sign.set()
+
+    def held(self, history: History, why: str) -> None:  # noqa: ARG002
+        self._sign.set()
+
+    def _wait(self) -> None:
+        while not self._over:
+            self._sign.clear()
+            if not self._over and not self._sign.wait(self._seconds):
+                self._tell()
+                self._sign.wait()
+
+    def _tell(self) -> None:
+        said = f"nothing has gone forward for {self._seconds:g} s, after {self._trials} trials of this run"
+        emit_event(STALLED, {"prefect.resource.id": f"prefect.flow-run.{self._run}"}, payload={"said": said})
+
+
+def automations() -> list[dict[str, Any]]:
+    """The sections of the shipped `automations.yaml`."""
+    text = resources.files("zbo_deployments").joinpath("automations.yaml").read_text(encoding="utf-8")
+    return list(parse(text, "automations.yaml")["automations"])
+
+
+def notify(url: str) -> list[str]:
+    """Have the server of PREFECT_API_URL call `url`: the names of the automations, which replace those of before."""
+    if urlsplit(url).scheme not in {"http", "https"}:
+        raise ConfigurationError(f"notifications go to {url!r}; wanted an http or https address")
+    block = Webhook(url=SecretStr(url), headers=SecretDict({"Content-Type": "application/json"}))
+    webhook = cast(UUID, block.save(BLOCK, overwrite=True))  # a coroutine in a flow that is one
+    wanted = [AutomationCore.model_validate(_addressed(section, webhook)) for section in automations()]
+    with get_client(sync_client=True) as client:
+        for automation in wanted:
+            for earlier in client.read_automations_by_name(automation.name):
+                client.delete_automation(earlier.id)
+            client.create_automation(automation)
+    return [automation.name for automation in wanted]
+
+
+def _addressed(section: Mapping[str, Any], webhook: UUID) -> dict[str, Any]:
+    return {**section, "actions": [{**action, "block_document_id": webhook} for action in section["actions"]]}

@@ -1,0 +1,38 @@
+"""One machine, one command: `zbo serve`, typed as the page tells."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from e2e_lab import Lab, Receiver, eventually, free_port, told
+from e2e_prefect import Api
+
+from zbo_orchestrator.history import Record, held_by
+
+pytestmark = pytest.mark.e2e
+
+
+def test_runs_are_served_until_it_is_told_to_end(lab: Lab, receiver: Receiver) -> None:
+    port = free_port()
+    for name in ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_SERVER_API_PORT", "ZBO_FOLDER"):
+        del lab.settings[name]
+    (words,) = told("serve")
+    serving = lab.start("serve", f"{words.replace('https://chat.example/hooks/1234', receiver.url)} --port {port}")
+    api = Api(f"http://127.0.0.1:{port}/api")
+    eventually(lambda: "it notifies" in lab.log("serve") or serving.poll() is not None, "it serves")
+    eventually(lambda: api.answers() and "ferrosim-nightly" in api.deployed(), "it has deployments")
+    run = api.trigger("ferrosim-nightly", campaign="my-lab.yaml", history="histories/my-lab", add=6)
+    slow = {"campaign": "slow.yaml", "history": "histories/slow", "add": None, "allow_code": True}
+    api.trigger("ferrosim-nightly", **slow)
+    assert api.ended(run)[0] == "Completed"
+    assert len(Record.read(lab.folder / "histories/my-lab")) == 6
+    eventually(receiver.told("finish: my-lab: "), "a finish is notified")
+
+    eventually((lab.folder / "held").exists, "the slow campaign is in its sixth trial")
+    serving.send_signal(signal.SIGTERM)
+    eventually(lambda: serving.poll() is not None, "it ends", 30)
+    eventually(lambda: not lab.alive(), f"no process is left: {lab.alive()}", 10)
+    assert "Traceback" not in lab.log("serve")
+    assert held_by(lab.folder / "histories/slow") is None
+    assert len(Record.read(lab.folder / "histories/slow").waiting()) == 1

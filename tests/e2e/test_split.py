@@ -1,0 +1,78 @@
+"""Server, worker and webhook on their own, typed as the page tells; the worker is killed in mid-trial."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from e2e_lab import ROOT, Lab, Receiver, eventually, told
+from e2e_prefect import Api
+from equality import assert_equal_histories
+
+from zbo_orchestrator.campaign import load
+from zbo_orchestrator.conduct import Watcher, conduct
+from zbo_orchestrator.history import Record
+
+pytestmark = pytest.mark.e2e
+
+SLOW = {"campaign": "slow.yaml", "history": "histories/slow", "add": None, "allow_code": True}
+
+
+@pytest.fixture
+def api(lab: Lab, receiver: Receiver) -> Api:
+    """A server that has the deployments, and knows whom to notify."""
+    (server,) = told("server")
+    lab.start("server", server)
+    api = Api(lab.settings["PREFECT_API_URL"])
+    eventually(api.answers, "the server answers")
+    lab.type(told("work pools"))
+    notifying = [words.replace("https://chat.example/hooks/1234", receiver.url) for words in told("notify")]
+    lab.type([*told("deploy"), *notifying], ROOT)
+    return api
+
+
+def test_deployed_run_killed_and_run_again(lab: Lab, api: Api, receiver: Receiver) -> None:
+    assert api.deployed() == {"ferrosim-nightly", "jrvae-tuning", "instrument", "final-training"}
+    (worker,) = told("worker")
+    lab.start("worker", worker)
+    lab.type([*told("run"), *told("arm")])
+    slow = api.trigger("ferrosim-nightly", **SLOW, stall=3)
+    (finished,) = (run["id"] for run in api.runs("ferrosim-nightly") if run["id"] != slow)
+
+    name, said = api.ended(finished)
+    assert (name, "histories/my-lab holds 6 trials, 6 of them new" in said) == ("Completed", True), said
+    assert api.shown(finished) == {"my-lab-summary", "my-lab-trials", "my-lab-progress"}
+    eventually(receiver.told("finish: my-lab: finished: histories/my-lab holds 6 trials"), "a finish is notified")
+    (armed,) = api.runs("instrument")
+    assert (armed["parameters"]["live"], armed["state"]["type"]) == (True, "SCHEDULED"), "no worker is in its pool"
+    eventually(lambda: api.scheduled("ferrosim-nightly"), "the nights to come are scheduled")
+
+    eventually((lab.folder / "held").exists, "the slow campaign is in its sixth trial")
+    busy = api.trigger("ferrosim-nightly", **SLOW)
+    again = api.trigger("ferrosim-nightly", campaign="my-lab.yaml", history="histories/my-lab", trials=6, add=None)
+    name, said = api.ended(busy)
+    assert name == "Busy"
+    assert "another process is writing this history" in said
+    name, said = api.ended(again)
+    assert name == "Finished"
+    assert said.startswith("finished: histories/my-lab holds 6 trials, 0 of them new")
+    eventually(receiver.told("stall: slow: nothing has gone forward for 3 s"), "a stall is notified")
+
+    lab.kill("worker")
+    assert len(Record.read(lab.folder / "histories/slow").waiting()) == 1, "it was not killed in mid-trial"
+    (lab.folder / "go").touch()
+    lab.start("worker", worker)
+    taken_over = api.trigger("ferrosim-nightly", **SLOW)
+    failing = api.trigger("ferrosim-nightly", campaign="nowhere.yaml")
+    straight(lab.folder)
+    name, said = api.ended(taken_over)
+    assert (name, "histories/slow holds 9 trials, 4 of them new" in said) == ("Completed", True), said
+    assert_equal_histories(lab.folder / "straight", lab.folder / "histories/slow")
+    assert api.ended(failing)[0] == "Failed"
+    eventually(receiver.told("failure: nowhere: "), "a failure is notified")
+    assert sorted(text.split(":")[0] for text in receiver.texts) == ["failure", "finish", "finish", "stall"]
+
+
+def straight(folder: Path) -> None:
+    """The slow campaign without anything happening to it."""
+    conduct(load(folder / "slow.yaml", allow_code=True), folder / "straight", Watcher())
