@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from httpx import TransportError
 from prefect.context import SettingsContext, get_settings_context
+from prefect.exceptions import TerminationSignal
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES
 
 from zbo_flows import audience
@@ -61,6 +62,8 @@ def reason(error: TransportError) -> BaseException | None:
     for cause in _before(error):
         if isinstance(cause, (ZboError, KeyboardInterrupt)):
             return cause
+        if isinstance(cause, TerminationSignal):  # Prefect's word for SIGTERM, which it would send again
+            return KeyboardInterrupt()
     return None
 
 
