@@ -46,9 +46,15 @@ class Lab:
         """A command in the background, its output in a file."""
         with (self.folder / f"{kind}.log").open("ab") as sink:
             process = subprocess.Popen(
-                f"exec {words}", shell=True, cwd=where or self.folder, env=self.environment(kind), stdin=subprocess.DEVNULL,
-                stdout=sink, stderr=sink, start_new_session=True,
-            )  # fmt: skip
+                f"exec {words}",
+                shell=True,
+                cwd=where or self.folder,
+                env=self.environment(kind),
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                start_new_session=True,
+            )
         self.processes.append(process)
         return process
 
@@ -66,12 +72,12 @@ class Lab:
         wanted = f"{MARK}={self._mark(kind)}".encode()
         found = {}
         for folder in Path("/proc").glob("[0-9]*"):
-            with suppress(
-                FileNotFoundError, ProcessLookupError, PermissionError
-            ):  # it has ended, or is somebody else's
-                if any(entry.startswith(wanted) for entry in (folder / "environ").read_bytes().split(b"\0")):
-                    if (folder / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
-                        found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
+            try:
+                ours = any(entry.startswith(wanted) for entry in (folder / "environ").read_bytes().split(b"\0"))
+                if ours and (folder / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
+                    found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
+            except (FileNotFoundError, ProcessLookupError, PermissionError):  # it has ended, or is somebody else's
+                continue
         return found
 
     def kill(self, kind: str = "") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +21,19 @@ class Api:
             return False
 
     def get(self, path: str) -> Any:
-        return httpx.get(f"{self.url}/{path}", timeout=30).raise_for_status().json()
+        return self._ask("GET", path)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
-        return httpx.post(f"{self.url}/{path}", json=body, timeout=30).raise_for_status().json()
+        return self._ask("POST", path, body)
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """An answer; asked again, as Prefect's own clients do, while the server's database is busy (503)."""
+        for _ in range(20):
+            response = httpx.request(method, f"{self.url}/{path}", json=body, timeout=30)
+            if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            time.sleep(0.5)
+        return response.raise_for_status().json()
 
     def deployed(self) -> set[str]:
         return {each["name"] for each in self.post("deployments/filter", {})}
