@@ -277,6 +277,22 @@ def test_hopeless_trials_end_at_the_same_step_as_at_home(cluster: Client, tmp_pa
     assert_equal_histories(tmp_path / "home", tmp_path / "away")
 
 
+@pytest.mark.long
+def test_ctrl_c_is_heard_by_the_campaign_alone(tmp_path: Path, trace: Path) -> None:
+    """A terminal sends it to every process of the command."""
+    file, history = traces(tmp_path, trace, width=2, budget={"initial": 4, "total": 500}), tmp_path / "history"
+    arguments = ["run", file, "--history", history, "--workers", "dask", "--allow-code", "--without-prefect"]
+    command = [sys.executable, "-m", "zbo_orchestrator.cli", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    assert eventually(lambda: len(traced(trace)) >= 5)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert [line[:16] for line in errors.splitlines()] == ["zbo: interrupted"]
+    assert Status.TRANSIENT not in Record.read(history).status
+
+
 # --- what may not travel ---------------------------------------------------------------------------
 
 

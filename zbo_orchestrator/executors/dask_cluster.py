@@ -13,8 +13,8 @@ try:
     import dask
     import distributed
 
+    from zbo_orchestrator.executors import dask_worker
     from zbo_orchestrator.executors.dask_executor import DaskExecutor
-    from zbo_orchestrator.executors.dask_worker import installed
 except ModuleNotFoundError:  # an extra: only a campaign that travels needs it
     distributed = None
 
@@ -69,6 +69,7 @@ def _here(width: int) -> Iterator[distributed.Client]:
             host="127.0.0.1",
             memory_limit=None,
             dashboard_address="127.0.0.1:0",
+            preload=[dask_worker.__name__],
             silence_logs=logging.CRITICAL,
         ) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
@@ -78,7 +79,7 @@ def _here(width: int) -> Iterator[distributed.Client]:
 
 def _compare(client: distributed.Client) -> None:
     """What a campaign pickles here has to mean the same there."""
-    ours = installed()
-    for worker, theirs in client.run(installed, on_error="return").items():
+    ours = dask_worker.installed()
+    for worker, theirs in client.run(dask_worker.installed, on_error="return").items():
         if theirs != ours:
             raise ConfigurationError(f"worker {worker} has {theirs}; wanted {ours}, as here")

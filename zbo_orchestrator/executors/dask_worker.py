@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import queue
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,6 +78,11 @@ def work(job: Job, topic: str, digest: str) -> Measurement | BaseException:
                 return executor.execute(job.trajectory, run)
         except BaseException as error:  # noqa: BLE001 (raised again in the campaign's process)
             return portable(error)
+
+
+def dask_setup(_: Worker) -> None:
+    """Called by Dask as one of our own worker processes starts: Ctrl-C is for the campaign, which then ends them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def installed() -> str:
