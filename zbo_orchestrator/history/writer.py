@@ -13,13 +13,14 @@ import numpy as np
 from zbo_orchestrator.history import schema, sessions
 from zbo_orchestrator.history.charter import Charter, refuse_other, to_json
 from zbo_orchestrator.history.commits import Commits
-from zbo_orchestrator.history.contents import Contents, contents_at
+from zbo_orchestrator.history.contents import Contents
 from zbo_orchestrator.history.entries import Entries
-from zbo_orchestrator.history.epoch import Epoch, begin, end
+from zbo_orchestrator.history.epoch import Epoch, end
 from zbo_orchestrator.history.founding import found
 from zbo_orchestrator.history.lock import Lock
+from zbo_orchestrator.history.opening import held, locked, opened
 from zbo_orchestrator.history.record import Record
-from zbo_orchestrator.history.store import Durability, Store, TakenOverError, exists
+from zbo_orchestrator.history.store import Durability, exists
 from zbo_orchestrator.model import (
     Budget,
     Certify,
@@ -66,10 +67,10 @@ class History(Record):
     ) -> History:
         """Found a history: it appears whole or not at all."""
         place = Place.of(path)
-        lock = _locked(place, wait)
+        lock = locked(place, wait)
         try:
             found(place, charter, durability, Epoch.of_ours(1, lock))
-            history = cls(_write_contents(place, durability), lock)
+            history = cls(opened(place, durability), lock)
             history._begin_session(charter.campaign.get("width", 1))
             history._commits.commit()
         except BaseException:
@@ -89,9 +90,9 @@ class History(Record):
         place = Place.of(path)
         if not exists(place):
             raise HistoryError(f"no history at {place}")
-        lock = _locked(place, wait)
+        lock = locked(place, wait)
         try:
-            return cls(_begun(place, durability, lock, take_over=take_over), lock)
+            return cls(held(place, durability, lock, take_over=take_over), lock)
         except BaseException:
             lock.release()
             raise
@@ -251,27 +252,6 @@ class History(Record):
     def _now(self) -> float:
         """Seconds since the epoch that never run backwards within a session."""
         return self._opened_at + time.monotonic() - self._opened
-
-
-def _locked(place: Place, wait: float) -> Lock:
-    place.folder.parent.mkdir(parents=True, exist_ok=True)
-    return Lock(place.beside(".lock"), wait)
-
-
-def _write_contents(place: Place, durability: Durability) -> Contents:
-    return contents_at(place, lambda: Store.write(place, durability))
-
-
-def _begun(place: Place, durability: Durability, lock: Lock, *, take_over: bool) -> Contents:
-    """The contents, ours to write; looks again where somebody has committed meanwhile."""
-    contents = _write_contents(place, durability)
-    if not place.remote:
-        return contents
-    try:
-        begin(contents.store, lock, take_over=take_over)
-    except TakenOverError:
-        return _begun(place, durability, lock, take_over=False)
-    return contents
 
 
 def _grew(had: Budget, now: Budget) -> bool:
