@@ -4,16 +4,19 @@ BIN := .venv/bin
 READY := .venv/.ready
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: demo test test-long drill lint format types layers package bench clean help
+.PHONY: demo test test-long e2e drill lint format types layers package bench clean help
 
 demo: $(READY)            ## run the FerroSIM campaign (20 + 60 trials) through Prefect and draw its report
 	$(BIN)/zbo run ferrosim-curl
 
 test: $(READY)            ## run the suite
-	$(PYTEST) -n 2 --dist loadfile -m "not long and not drill"
+	$(PYTEST) -n 2 --dist loadfile -m "not long and not drill and not e2e"
 
 test-long: $(READY)       ## what takes longer than a minute
 	$(PYTEST) -m long
+
+e2e: $(READY)             ## deployments from end to end: server, worker, webhook, kills (about 2 minutes)
+	$(PYTEST) -n 2 -m e2e tests/e2e
 
 drill: $(READY)           ## break a simulated instrument, and every process around it, in all ways (about 4 minutes)
 	$(PYTEST) -n 2 --dist loadfile tests/drill

@@ -20,7 +20,7 @@ def test_runs_are_served_until_it_is_told_to_end(lab: Lab, receiver: Receiver) -
     (words,) = told("serve")
     serving = lab.start("serve", f"{words.replace('https://chat.example/hooks/1234', receiver.url)} --port {port}")
     api = Api(f"http://127.0.0.1:{port}/api")
-    eventually(lambda: "it notifies" in lab.log("serve") or serving.poll() is not None, "it serves")
+    eventually(lambda: "Ctrl-C ends it" in lab.log("serve") or serving.poll() is not None, "it serves")
     eventually(lambda: api.answers() and "ferrosim-nightly" in api.deployed(), "it has deployments")
     run = api.trigger("ferrosim-nightly", campaign="my-lab.yaml", history="histories/my-lab", add=6)
     slow = {"campaign": "slow.yaml", "history": "histories/slow", "add": None, "allow_code": True}

@@ -27,4 +27,4 @@ def notify(
     from zbo_flows.server import Server
 
     Server(os.environ["PREFECT_API_URL"]).wait()
-    typer.echo(f"it is called by {', '.join(call(url))}")
+    typer.echo(f"the address is called by {', '.join(call(url))}")

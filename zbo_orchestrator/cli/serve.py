@@ -56,11 +56,11 @@ def serve(
         if unknown := set(only or ()) - {each.name for each in wanted}:
             known = ", ".join(each.name for each in deployments(file))
             raise ConfigurationError(f"no deployment {', '.join(sorted(unknown))}; wanted some of {known}")
-        _tell(wanted, api.page)
         if notify:
             from zbo_flows.notifying import notify as call
 
-            typer.echo(f"it notifies  {', '.join(call(notify))}")
+            typer.echo(f"the address is called by {', '.join(call(notify))}")
+        _tell(wanted, api.page)
         warnings.filterwarnings("ignore", message="coroutine 'Runner.astop' was never awaited")  # Prefect's, at SIGTERM
         run(wanted, limit)
         typer.echo("ended; what was recorded is kept")
