@@ -33,6 +33,9 @@ class Agent:
     refine        certified points tried around each incumbent, between the grid's; 0 stays on the grid
     improvement   share of the scores' range that the best expected improvement must exceed at least once in
                   `patience` plans; patience 0 never stops for it
+
+    Up to a thousand trials each one takes part in every prediction; beyond, those nearest to a point judge it
+    (`planners.local`), as the reasons then say.
     """
 
     acquisition: Acquisition = "log-ei"

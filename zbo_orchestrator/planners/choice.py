@@ -87,13 +87,15 @@ def choose(
     Each choice is expected to score its prediction before the next is made. `apart` [p, d] are the pending points:
     choices keep the gap from them as from one another.
     """
-    for draw in draws:
+    for left, draw in zip(range(len(draws), 0, -1), draws, strict=True):
         if not outlook.open.any():
             return
         keeping, kept = gap.kept(outlook, apart)
         value = np.where(keeping, np.nan_to_num(taste.worth(outlook, draw), nan=-np.inf), -np.inf)
         index = int(value.argmax()) if np.isfinite(value).any() else int(keeping.argmax())
         yield Choice(index, reason(outlook, scale, index) + gap.relaxation(kept))
+        if left == 1:
+            return
         apart = np.concatenate([apart, outlook.points[index : index + 1]])
         taken = outlook.open.copy()
         taken[distance(outlook.points, outlook.points[index : index + 1]) <= 1e-9] = False
