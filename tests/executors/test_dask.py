@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -24,7 +25,7 @@ from test_workers import Echo, Misbehaves, trajectory
 from zbo_orchestrator.campaign import load
 from zbo_orchestrator.conduct import Watcher, conduct
 from zbo_orchestrator.executors import dask_cluster
-from zbo_orchestrator.executors.dask_cluster import connected
+from zbo_orchestrator.executors.dask_cluster import connected, on_cluster
 from zbo_orchestrator.executors.dask_executor import DaskExecutor
 from zbo_orchestrator.history import Record
 from zbo_orchestrator.model import (
@@ -163,6 +164,38 @@ def test_a_cluster_without_a_worker_left_ends_the_campaign() -> None:
     cluster = LocalCluster(n_workers=0, processes=False, dashboard_address="127.0.0.1:0")
     with cluster, Client(cluster, set_as_default=False) as client, pytest.raises(FatalError, match="no worker"):
         DaskExecutor(Echo(), client, patience=0.5).execute(trajectory(0), RecordedRun())
+
+
+@contextmanager
+def process(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A part of a cluster that is not ours."""
+    command = [str(Path(sys.executable).with_name("dask")), *arguments]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with (folder / "log").open("ab") as log, subprocess.Popen(command, env=environment, stderr=log) as started:
+        try:
+            yield started
+        finally:
+            started.kill()
+
+
+def test_a_scheduler_that_is_gone_ends_the_campaign(trace: Path, tmp_path: Path) -> None:
+    file, loopback = tmp_path / "scheduler.json", ["--host", "127.0.0.1", "--port", "0"]
+    dashboard = ["--dashboard-address", "127.0.0.1:0"]
+    with process(tmp_path, "scheduler", *loopback, *dashboard, "--scheduler-file", str(file)) as scheduler:
+        assert eventually(lambda: file.exists() and file.read_text().endswith("}"))
+        address = json.loads(file.read_text())["address"]
+
+        class Killing(RecordedRun):
+            def report(self, step: int, of: int, **values: float) -> None:
+                if values:
+                    scheduler.kill()
+
+        with process(tmp_path, "worker", address, "--nthreads", "1", "--no-nanny", *dashboard) as worker:
+            gone = pytest.raises(FatalError, match="scheduler is gone")
+            with on_cluster(Traced(trace), 1, address) as executor, gone:
+                executor.execute(trajectory(0), Killing())
+            assert eventually(lambda: worker.poll() is not None), (tmp_path / "log").read_text()
+        assert len(traced(trace)) == 1
 
 
 def occupied(mark: Path) -> None:

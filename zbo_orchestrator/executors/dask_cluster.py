@@ -12,6 +12,7 @@ from zbo_orchestrator.model import ConfigurationError, Executor
 try:
     import dask
     import distributed
+    from distributed.utils import silence_logging_cmgr
 
     from zbo_orchestrator.executors import dask_worker
     from zbo_orchestrator.executors.dask_executor import DaskExecutor
@@ -52,7 +53,7 @@ def _there(address: str) -> Iterator[distributed.Client]:
         raise ConfigurationError(
             f"cluster {address}: no scheduler answers ({error}); wanted an address such as tcp://10.0.0.5:8786"
         ) from error
-    with client:
+    with silence_logging_cmgr(logging.CRITICAL), client:  # what it has to say comes as an error
         yield client
 
 

@@ -6,12 +6,11 @@ import hashlib
 import pickle
 import queue
 import time
-from asyncio import CancelledError
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from distributed import Client, Future, KilledWorker
+from distributed import CancelledError, Client, Future, KilledWorker
 
 from zbo_orchestrator.executors.dask_worker import LOOK, Claim, Heard, Leave, Message, Reply, deliver, work
 from zbo_orchestrator.model import (
