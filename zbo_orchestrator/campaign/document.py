@@ -7,7 +7,7 @@ are not words and aliases are refused: what the file seems to say is what it say
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from zbo_orchestrator.campaign.complaints import brief, meant
+from zbo_orchestrator.campaign.complaints import Problem, brief, meant
 from zbo_orchestrator.model import ConfigurationError
 
 CAMPAIGNS = "zbo_campaigns"
@@ -120,6 +120,33 @@ def override(document: dict[str, Any], assignments: Sequence[str]) -> dict[str, 
             raise ConfigurationError(f"--set {assignment}: wanted key=value, such as planner.acquisition=ei")
         _place(changed, path, parse(value, f"--set {assignment}"), assignment)
     return changed
+
+
+_PASSWORD = re.compile(r"://[^/\s:@]+:[^/\s@]+@")
+_SECRET = re.compile(r"(^|[_-])(password|passwd|secret|token|(api|access|secret)[_-]?key)$", re.IGNORECASE)
+
+
+def passwords(value: Any, place: str = "") -> Iterator[Problem]:
+    """Where a document holds what looks like one: an address `scheme://user:password@host`, or a key that says so."""
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from passwords(inner, f"{place}.{key}".lstrip("."))
+    elif isinstance(value, str) and (_PASSWORD.search(value) or (value and _SECRET.search(place.rpartition(".")[2]))):
+        yield place, "got a password, which the history would keep; wanted it in the environment of what uses it"
+
+
+def typed(assignments: Sequence[str]) -> frozenset[str]:
+    """Every text in the values of `dotted.key=value`, as a path is written: what a person typed."""
+    values = (parse(value, f"--set {key}") for key, _, value in (each.partition("=") for each in assignments))
+    return frozenset(str(Path(text)) for value in values for text in _texts(value))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
 
 
 def _place(target: Any, path: list[str], value: Any, assignment: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +48,14 @@ _MUTABLE = (
 def load(path_or_name: str | Path, overrides: Sequence[str] = (), *, allow_code: bool = False) -> Campaign:
     """A campaign from a YAML file, or a shipped one by its name; `overrides` are `dotted.key=value`.
 
+    The file's paths stay inside its folder, those in overrides lead anywhere; a password stands in neither.
     Raises `ConfigurationError` that lists everything wrong with the file.
     """
     document, origin, folder = files.read(path_or_name)
-    return _build(files.override(document, overrides), origin, folder, allow_code=allow_code)
+    changed = files.override(document, overrides)
+    if secrets := [*files.passwords(changed)]:
+        refuse(origin, secrets)
+    return _build(changed, origin, folder, allow_code=allow_code, typed=files.typed(overrides))
 
 
 def rebuild(document: Json, *, allow_code: bool = False) -> Campaign:
@@ -67,7 +71,9 @@ def part(kind: Kind, section: Json, *, seed: int = 0, allow_code: bool = False) 
     return found.build()
 
 
-def _build(document: dict[str, Any], origin: str, folder: Path, *, allow_code: bool) -> Campaign:
+def _build(
+    document: dict[str, Any], origin: str, folder: Path, *, allow_code: bool, typed: Container[str] | None = None
+) -> Campaign:
     file = check(CampaignFile, document)
     problems = file if isinstance(file, list) else list(contradictions(file))
     seed = _seed(document)
@@ -76,7 +82,7 @@ def _build(document: dict[str, Any], origin: str, folder: Path, *, allow_code: b
     sections |= {f"interlocks.{i}.reading": ("interlocks", each) for i, each in _readings(document)}
     parts, built = {}, {}
     for place, (kind, section) in sections.items():
-        made = _make(kind, section, seed=seed, folder=folder, allow_code=allow_code)
+        made = _make(kind, section, seed=seed, folder=folder, allow_code=allow_code, typed=typed)
         if isinstance(made, list):
             problems += [(f"{place}.{key}".rstrip("."), text) for key, text in made]
         else:

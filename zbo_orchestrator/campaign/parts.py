@@ -7,7 +7,7 @@ import hashlib
 import inspect
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -212,8 +212,13 @@ def _contents(path: Path) -> str:
     return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}" if path.is_file() else str(path)
 
 
-def specify(kind: Kind, section: Any, *, seed: int, folder: Path, allow_code: bool) -> Part | list[Problem]:
-    """Check a section `{use: name, option: value, ...}`; the campaign's seed goes to a part that takes one."""
+def specify(
+    kind: Kind, section: Any, *, seed: int, folder: Path, allow_code: bool, typed: Container[str] | None = None
+) -> Part | list[Problem]:
+    """Check a section `{use: name, option: value, ...}`; the campaign's seed goes to a part that takes one.
+
+    folder   where its relative paths start from, and inside which they stay, but for those in `typed`; None: all
+    """
     if not isinstance(section, dict) or not isinstance(section.get("use"), str):
         return [("", f"got {brief(section)}; wanted `use: NAME` and options, NAME one of {', '.join(installed(kind))}")]
     try:
@@ -227,24 +232,38 @@ def specify(kind: Kind, section: Any, *, seed: int, folder: Path, allow_code: bo
     checked = check(model, given)
     if isinstance(checked, list):
         return checked
-    try:
-        settled = {name: _settle(getattr(checked, name), folder) for name in type(checked).model_fields}
-    except ConfigurationError as error:
-        return [("", str(error))]
+    settled, problems = {}, []
+    for name in type(checked).model_fields:
+        option = name[len("option_") :]
+        try:
+            settled[name] = _settle(getattr(checked, name), folder, typed if option in given else None)
+        except ConfigurationError as error:
+            problems.append((option, str(error)))
+    if problems:
+        return problems
     document = checked.model_copy(update=settled).model_dump(mode="json", by_alias=True, warnings=False)
     arguments = {name[len("option_") :]: value for name, value in settled.items()}
     return Part(kind, make, arguments, {"use": section["use"]} | document)
 
 
-def _settle(value: Any, folder: Path) -> Any:
-    """A relative path starts from the campaign file's folder."""
+def _settle(value: Any, folder: Path, typed: Container[str] | None) -> Any:
+    """A relative path starts from the campaign file's folder, and leaves it where it was typed by hand."""
     if isinstance(value, Path):
-        return folder / value.expanduser()
+        return _inside(value, folder, typed)
+    if type(value) in (list, tuple):
+        return type(value)(_settle(each, folder, typed) for each in value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         inner = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
-        settled = {name: _settle(each, folder) for name, each in inner.items()}
+        settled = {name: _settle(each, folder, typed) for name, each in inner.items()}
         return dataclasses.replace(value, **settled) if settled != inner else value
     return value
+
+
+def _inside(path: Path, folder: Path, typed: Container[str] | None) -> Path:
+    settled = folder / path.expanduser()
+    if typed is not None and str(path) not in typed and not settled.resolve().is_relative_to(folder.resolve()):
+        raise ConfigurationError(f"got {path}, outside {folder}; wanted a path inside, or this one with --set")
+    return settled
 
 
 Model = TypeVar("Model", bound=BaseModel)
