@@ -4,13 +4,13 @@ BIN := .venv/bin
 READY := .venv/.ready
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: demo test test-long e2e drill lint format types layers package bench clean help
+.PHONY: demo test test-long e2e drill soak soak-short lint format types layers package bench clean help
 
 demo: $(READY)            ## run the FerroSIM campaign (20 + 60 trials) through Prefect and draw its report
 	$(BIN)/zbo run ferrosim-curl
 
 test: $(READY)            ## run the suite
-	$(PYTEST) -n 2 --dist loadfile -m "not long and not drill and not e2e"
+	$(PYTEST) -n 2 --dist loadfile -m "not long and not drill and not e2e and not soak"
 
 test-long: $(READY)       ## what takes longer than a minute
 	$(PYTEST) -m long
@@ -20,6 +20,12 @@ e2e: $(READY)             ## deployments from end to end: server, worker, webhoo
 
 drill: $(READY)           ## break a simulated instrument, and every process around it, in all ways (about 4 minutes)
 	$(PYTEST) -n 2 --dist loadfile tests/drill
+
+soak-short: $(READY)      ## 200 trials that everything befalls: kills, faults, a full disk, a server gone (under 3 minutes)
+	$(PYTEST) -n 2 -rP -m soak -k short tests/soak
+
+soak: $(READY)            ## the same with 2,000 trials (about half an hour)
+	$(PYTEST) -n 2 -rP -m soak -k long tests/soak
 
 lint: $(READY)            ## style, types and the direction of imports
 	$(BIN)/ruff check
