@@ -155,20 +155,18 @@ def history(count: int) -> None:
             with record.transaction():
                 for proposal in record.propose(Plan(rng.uniform(-1, 1, (250, 2)), ("benchmark",) * 250)):
                     record.record(Trial(Proposal(proposal.number, proposal.z), field, Score(float(begin))))
-        commits = []
+        commits, reads = [], []
         for _ in range(5):
             start = at()
             with record.transaction():
                 (proposal,) = record.propose(Plan(rng.uniform(-1, 1, (1, 2)), ("benchmark",)))
                 record.record(Trial(proposal, field, Score(0.0)))
             commits.append(at() - start)
-        reads = []
-        for _ in range(5):
             start = at()
             record.evidence()
             reads.append(at() - start)
     print("\n| trials recorded | evidence(), ms | propose and record one trial, ms |\n|---|---|---|")
-    print(f"| {count:,} | {1e3 * min(reads):.0f} | {1e3 * min(commits):.0f} |")
+    print(f"| {count:,} | {1e3 * min(reads):.2g} | {1e3 * min(commits):.0f} |")
 
 
 def main() -> None:
