@@ -29,7 +29,7 @@ from pydantic import Field
 from zbo_flows import absence, audience
 from zbo_flows.asking import PausedRun
 from zbo_flows.cancelling import Cancellation
-from zbo_flows.notifying import Stall
+from zbo_flows.notifying import Stall, telling
 from zbo_flows.observed import observed
 from zbo_orchestrator.campaign import load
 from zbo_orchestrator.conduct import Watcher, Watchers, WorkersKind, budgeted, conduct, history_path, recorded
@@ -80,7 +80,7 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
     artifacts = Artifacts(loaded.name)
     wished = budgeted(loaded, path, trials=trials, add=add, until=until)
     run = UUID(flow_run.id)
-    with absence.heeded(), Cancellation(run) as cancellation, Stall(run, stall) as stalling:
+    with absence.heeded(), Cancellation(run) as cancellation, Stall(stall, telling(run)) as stalling:
         watcher = Watchers((artifacts, stalling, PausedRun(), audience.watcher(), cancellation))
         try:
             conduct(

@@ -6,7 +6,7 @@ when many come at once: bursts lock its database.)
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import Any, Self, cast
 from urllib.parse import urlsplit
@@ -30,14 +30,19 @@ BLOCK = "zbo"
 """The name of the webhook block that keeps the address, encrypted, in the server."""
 
 
+def telling(run: UUID) -> Callable[[str], object]:
+    """What says to the server that a flow run has stalled."""
+    return lambda said: emit_event(STALLED, {"prefect.resource.id": f"prefect.flow-run.{run}"}, payload={"said": said})
+
+
 class Stall(Watcher):
-    """Tells the server, once, when nothing has gone forward for `seconds`: no trial recorded, no step reported.
+    """Tells, once, when nothing has gone forward for `seconds`: no trial recorded, no step reported.
 
     A run that waits for people does not stall.
     """
 
-    def __init__(self, run: UUID, seconds: float) -> None:
-        self._run, self._seconds = run, seconds
+    def __init__(self, seconds: float, tell: Callable[[str], object]) -> None:
+        self._seconds, self._tell = seconds, tell
         self._sign, self._over = threading.Event(), False
         self._trials = 0
         self._thread = threading.Thread(target=self._wait, daemon=True, name="stall")
@@ -67,12 +72,8 @@ class Stall(Watcher):
         while not self._over:
             self._sign.clear()
             if not self._over and not self._sign.wait(self._seconds):
-                self._tell()
+                self._tell(f"nothing has gone forward for {self._seconds:g} s, after {self._trials} trials of this run")
                 self._sign.wait()
-
-    def _tell(self) -> None:
-        said = f"nothing has gone forward for {self._seconds:g} s, after {self._trials} trials of this run"
-        emit_event(STALLED, {"prefect.resource.id": f"prefect.flow-run.{self._run}"}, payload={"said": said})
 
 
 def automations() -> list[dict[str, Any]]:
