@@ -319,6 +319,22 @@ def test_an_interrupted_campaign_of_a_repeatable_executor_runs_the_trial_again(t
     assert [p.number for p in ledger.waiting()] == [1]
 
 
+def test_an_interruption_costs_no_trial_the_attempts_it_has_left(tmp_path: Path) -> None:
+    def strike(handle: Run) -> None:
+        if handle.number == 0:
+            raise KeyboardInterrupt
+        try:
+            while True:
+                handle.report(0, 1)
+        except Stopped as stopped:
+            raise TransientError("no answer") from stopped
+
+    ledger, workers = ListLedger(), Threads(Echo(strike), 2, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        list(run(ledger, Walk(4), Straight(), Total(), workers, width=2, retries=2))
+    assert [p.number for p in ledger.waiting()] == [0, 1]
+
+
 def test_scratch_is_gone_once_a_trial_is_recorded(tmp_path: Path) -> None:
     list(campaign(ListLedger(), Echo(lambda handle: (handle.scratch / "checkpoint").write_text("x")), tmp_path))
     assert list(tmp_path.iterdir()) == []

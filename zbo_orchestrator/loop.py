@@ -219,11 +219,11 @@ class _Loop:
         return trial
 
     def land(self, reason: str, *, deliberate: bool) -> None:
-        """Stop what is in flight and wait for it; record what ended, and what was stopped on purpose."""
+        """Stop what is in flight and wait for it; record what ended for good, and what was stopped on purpose."""
         for number in self.flights:
             self.workers.stop(number, reason)
         for number, result in self.workers.results():
-            if deliberate or not self.history.repeatable or not isinstance(result, Stopped):
+            if deliberate or not self.history.repeatable or not isinstance(result, Stopped | TransientError):
                 self.record(number, result)
 
     def _judge(
