@@ -69,7 +69,8 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     assert (verified.returncode, verified.stderr) == (0, "")
 
 
-def test_what_is_composed_fits_together() -> None:
+def test_what_is_composed_fits_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZBO_NOTIFY", "https://chat.example/hooks/1234")
     assert len(composed()) == 7
     for words in composed():
         understood(words)

@@ -10,7 +10,7 @@ import typer
 
 
 def notify(
-    url: Annotated[str, typer.Argument(metavar="URL", help="Where notifications are posted, as JSON: a `text`.")],
+    url: Annotated[str, typer.Argument(metavar="URL", envvar="ZBO_NOTIFY", help="Where notifications are posted.")],
 ) -> None:
     """Have the Prefect server call a webhook when a run finishes, fails, waits for people or stalls.
 

@@ -29,7 +29,10 @@ def serve(
     ] = "127.0.0.1",
     limit: Annotated[int, typer.Option("--limit", min=1, help="Runs at once.")] = 2,
     notify: Annotated[
-        str, typer.Option("--notify", metavar="URL", help="Call a webhook: see `zbo notify`.", show_default=False)
+        str,
+        typer.Option(
+            "--notify", metavar="URL", envvar="ZBO_NOTIFY", help="Call a webhook: see `zbo notify`.", show_default=False
+        ),
     ] = "",
 ) -> None:
     """Run deployments on this machine: server, schedules and runs in one command.
