@@ -320,9 +320,13 @@ def test_an_interrupted_campaign_of_a_repeatable_executor_runs_the_trial_again(t
 
 
 def test_an_interruption_costs_no_trial_the_attempts_it_has_left(tmp_path: Path) -> None:
+    begun = threading.Event()
+
     def strike(handle: Run) -> None:
         if handle.number == 0:
+            assert begun.wait(20)
             raise KeyboardInterrupt
+        begun.set()
         try:
             while True:
                 handle.report(0, 1)

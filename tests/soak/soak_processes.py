@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-PATIENCE = 60.0
-"""Seconds for whatever has to happen: a process that is held up by a server that is gone takes minutes."""
+PATIENCE = 150.0
+"""Seconds for whatever has to happen, a server's start on a busy machine too; one held up by a server gone takes more."""
 
 
 def until(happened: Callable[[], bool], what: str) -> float:
