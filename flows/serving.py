@@ -5,7 +5,7 @@ What there is to run stands in `deployments/prefect.yaml`, which `prefect deploy
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,16 @@ def deployments(file: Path | None = None) -> list[RunnerDeployment]:
     if not isinstance(sections, list) or not sections:
         raise ConfigurationError(f"{origin}: no deployments; wanted a list of them under `deployments:`")
     return [_deployment(section, origin) for section in sections]
+
+
+def told(wanted: list[RunnerDeployment], page: str) -> Iterator[str]:
+    """What is served, when, and where to look."""
+    for each in wanted:
+        crons = [getattr(entry.schedule, "cron", "") for entry in each.schedules or []]
+        yield f"  {each.name:<20} {', '.join(filter(None, crons)) or 'on demand':<14} {each.description or ''}"
+    yield f"deployments  {page}/deployments"
+    yield f"to run one   prefect deployment run {wanted[0].flow_name}/{wanted[0].name}, or its page"
+    yield "Ctrl-C ends it"
 
 
 def serve(wanted: list[RunnerDeployment], limit: int) -> None:

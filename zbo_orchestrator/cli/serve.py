@@ -6,12 +6,9 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from prefect.deployments.runner import RunnerDeployment
 
 
 def serve(
@@ -51,7 +48,7 @@ def serve(
     with server(host, port) as api:
         typer.echo(f"starting a server at {api.page}")
         api.wait()
-        from zbo_flows.serving import deployments
+        from zbo_flows.serving import deployments, told
         from zbo_flows.serving import serve as run
         from zbo_orchestrator.model import ConfigurationError
 
@@ -63,17 +60,8 @@ def serve(
             from zbo_flows.notifying import notify as call
 
             typer.echo(f"the address is called by {', '.join(call(notify))}")
-        _tell(wanted, api.page)
+        for line in told(wanted, api.page):
+            typer.echo(line)
         warnings.filterwarnings("ignore", message="coroutine 'Runner.astop' was never awaited")  # Prefect's, at SIGTERM
         run(wanted, limit)
         typer.echo("ended; what was recorded is kept")
-
-
-def _tell(wanted: list[RunnerDeployment], page: str) -> None:
-    """What is served, when, and where to look."""
-    for each in wanted:
-        crons = [getattr(entry.schedule, "cron", "") for entry in each.schedules or []]
-        typer.echo(f"  {each.name:<20} {', '.join(filter(None, crons)) or 'on demand':<14} {each.description or ''}")
-    typer.echo(f"deployments  {page}/deployments")
-    typer.echo(f"to run one   prefect deployment run {wanted[0].flow_name}/{wanted[0].name}, or its page")
-    typer.echo("Ctrl-C ends it")
