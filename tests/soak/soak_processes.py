@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 PATIENCE = 150.0
-"""Seconds for whatever has to happen, a server's start on a busy machine too; one held up by a server gone takes more."""
+"""Seconds for whatever has to happen, a server's start included; what waits for one that is gone takes minutes."""
 
 
 def until(happened: Callable[[], bool], what: str) -> float:
