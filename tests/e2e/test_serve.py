@@ -10,7 +10,7 @@ from e2e_prefect import Api
 
 from zbo_orchestrator.history import Record, held_by
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 
 def test_runs_are_served_until_it_is_told_to_end(lab: Lab, receiver: Receiver) -> None:
