@@ -34,8 +34,15 @@ class _Event:
     message: Message
 
 
-_Inbox = queue.SimpleQueue[_Event | OSError | None]
-"""Of one attempt; an error: its worker could not be reached; None: look whether it has ended."""
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What the attempt came to."""
+
+    value: Measurement | BaseException
+
+
+_Inbox = queue.SimpleQueue[_Event | _Outcome | Exception]
+"""Of one attempt; an error is Dask's."""
 
 
 class DaskExecutor:
@@ -60,7 +67,6 @@ class DaskExecutor:
         inbox = self._inboxes[key] = _Inbox()
         job = Job(run.number, run.attempt, run.seed, trajectory)
         future = self._client.submit(work, job, self._topic, self._digest, key=key, pure=False, retries=0)
-        future.add_done_callback(lambda _: inbox.put(None))
         try:
             attempt = _Attempt(self._client, future, inbox, run, trajectory.steps, self._pickled, self._patience)
             outcome = attempt.outcome()
@@ -97,21 +103,29 @@ class _Attempt:
 
     def outcome(self) -> Measurement | BaseException:
         """Answer its worker until it ends."""
+        self.client.loop.add_callback(self._fetch)
         while True:
             try:
-                event = self.inbox.get(timeout=LOOK)
+                said = self.inbox.get(timeout=LOOK)
             except queue.Empty:
                 self._check()
-                event = None
-            if isinstance(event, _Event):
-                self._answer(event)
-            elif event is not None:
-                raise self._lost() from event
-            elif self.future.done():
-                try:
-                    return self._result()
-                except TimeoutError:  # its worker was lost with it: the scheduler will say, or start it again
-                    continue
+                continue
+            match said:
+                case _Event():
+                    self._answer(said)
+                case _Outcome(outcome):
+                    return outcome
+                case KilledWorker() | CancelledError() | OSError():
+                    raise self._lost() from said
+                case bug:
+                    raise bug
+
+    async def _fetch(self) -> None:
+        """Take the outcome home; the trial's thread watches its worker meanwhile, which may be lost with it."""
+        try:
+            self.inbox.put(_Outcome(await self.future))
+        except Exception as error:  # noqa: BLE001 (raised in the trial's thread)
+            self.inbox.put(error)
 
     def _answer(self, event: _Event) -> None:
         if not isinstance(event.message, Claim):
@@ -157,12 +171,6 @@ class _Attempt:
             self.staffed = now
         elif self.patience is not None and now - self.staffed > self.patience:
             raise FatalError(f"no worker of the cluster is left, and in {self.patience:g} s none has come back")
-
-    def _result(self) -> Measurement | BaseException:
-        try:
-            return self.future.result(timeout=LOOK)  # type: ignore[no-any-return]
-        except (KilledWorker, CancelledError) as lost:
-            raise self._lost() from lost
 
     def _lost(self) -> TransientError | FatalError:
         if self.client.status != "running":
