@@ -112,7 +112,7 @@ class Fleet:
         waits = ["-" if late else self._regret(60 * minute) for minute, late in zip(MOMENTS, over, strict=True)]
         return (
             f"| {self.workers} | {label} | {len(self.scores):,} | {self.clock / 60:.1f} | {used:.0%} "
-            f"| {self.planning / max(1, self.evidence.proposed):.3f} | {self.planning / self.clock:.0%} | "
+            f"| {self.planning / self.plans:.3f} | {self.planning / self.clock:.0%} | "
             + " | ".join(waits)
             + f" | {self._regret(self.clock)} |"
         )
@@ -165,7 +165,7 @@ def main() -> None:
         f"trials of {common.minutes:g} min (median, spread {common.spread:g}), a commit {1e3 * common.commit:.0f} ms, "
         f"best value {common.best:.4f}\n"
     )
-    print("| workers | planner | trials | minutes | utilisation | s a point | planning | regret after ", end="")
+    print("| workers | planner | trials | minutes | utilisation | s a plan | planning | regret after ", end="")
     print(" | ".join(f"{minute} min" for minute in MOMENTS) + " | end |")
     print("|---" * (8 + len(MOMENTS)) + "|")
     for workers in list(PLANS)[: 3 if options.quick else None]:
