@@ -115,7 +115,10 @@ class _Attempt:
                     self._answer(said)
                 case _Outcome(outcome):
                     return outcome
-                case KilledWorker() | CancelledError() | OSError():
+                case KilledWorker() | CancelledError():
+                    raise self._lost() from said
+                case OSError():
+                    time.sleep(LOOK)  # it may be the scheduler that is gone, which the client notices a moment later
                     raise self._lost() from said
                 case bug:
                     raise bug
