@@ -21,14 +21,19 @@ from zbo_orchestrator.model import ZboError
 
 GRACE = 5.0
 """Seconds that a flow run's process may take to end by itself without its server."""
+_RUNNERS = "PREFECT__FLOW_RUN_ID"
+"""Set by a runner in the process that it starts for a flow run: no notebook's, no program's own."""
 _ANSWER = 5.0
 """Seconds to wait for an answer."""
 
 
 def gone() -> bool:
-    """Whether no server answers at the configured address."""
+    """Whether no server answers at the configured address; without one Prefect has a server in this process."""
+    url = PREFECT_API_URL.value()
+    if url is None:
+        return False
     try:
-        with urllib.request.urlopen(f"{PREFECT_API_URL.value()}/health", timeout=_ANSWER):
+        with urllib.request.urlopen(f"{url}/health", timeout=_ANSWER):
             return False
     except (urllib.error.URLError, OSError):
         return True
@@ -38,7 +43,7 @@ def gone() -> bool:
 def heeded() -> Iterator[None]:
     """Run a campaign in a flow run, which after it asks a server that is gone for nothing twice.
 
-    Where nobody attends it, as in a runner's process, that ends within `GRACE` seconds, by force if it has to.
+    A runner's process, which nobody attends, ends within `GRACE` seconds then, by force if it has to.
     """
     try:
         yield
@@ -51,7 +56,7 @@ def _leave() -> None:
     now = get_settings_context()
     once = now.settings.copy_with_update(updates={PREFECT_CLIENT_MAX_RETRIES: 0})
     SettingsContext(profile=now.profile, settings=once).__enter__()  # for the rest of this flow run
-    if not audience.attended():
+    if _RUNNERS in os.environ and not audience.attended():
         leaving = threading.Timer(GRACE, os._exit, (1,))
         leaving.daemon = True
         leaving.start()

@@ -57,8 +57,11 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     os.environ["ZBO_HOME"] = str(tmp_path_factory.mktemp("home"))
     with server() as running:
         running.wait()
-        yield running.url
-        from zbo_flows.campaign import drain  # noqa: PLC0415 (Prefect reads its settings when imported)
+        from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415 (most tests never import it)
 
-        drain()
+        from zbo_flows.campaign import drain  # noqa: PLC0415
+
+        with temporary_settings({PREFECT_API_URL: running.url}):  # whoever imported it before there was a server
+            yield running.url
+            drain()
     del os.environ["ZBO_HOME"]

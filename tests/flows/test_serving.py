@@ -12,7 +12,7 @@ from zbo_orchestrator.campaign.document import parse, shipped
 from zbo_orchestrator.model import ConfigurationError
 
 
-def test_every_shipped_deployment_fits_its_flow() -> None:
+def test_every_shipped_deployment_fits_its_flow(api: str) -> None:
     from prefect.flows import Flow  # noqa: PLC0415 (most tests never import Prefect)
     from prefect.utilities.importtools import import_object  # noqa: PLC0415
 
@@ -41,7 +41,7 @@ def test_every_shipped_deployment_fits_its_flow() -> None:
         ("deployments: [", "line 1"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_told(tmp_path: Path, text: str, said: str) -> None:
+def test_what_is_wrong_with_a_file_is_told(api: str, tmp_path: Path, text: str, said: str) -> None:
     from zbo_flows import serving  # noqa: PLC0415
 
     file = tmp_path / "prefect.yaml"

@@ -83,7 +83,7 @@ def test_a_lost_connection_is_tried_again_and_recorded(campaign_file: Write, tmp
 def test_the_shipped_campaign_is_the_demo_but_for_its_executor() -> None:
     names = "ferrosim-curl", "ferrosim-over-scpi"
     demo, remote = (parse(shipped()[name].read_text(encoding="utf-8"), name) for name in names)
-    own = {"name", "notes", "executor", "retries", "simulated"}
+    own = {"name", "notes", "executor", "retries", "simulated", "travels"}
     assert {name: value for name, value in demo.items() if name not in own} == {
         name: value for name, value in remote.items() if name not in own
     }
