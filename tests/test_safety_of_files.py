@@ -124,6 +124,7 @@ def test_a_path_inside_is_taken_and_one_typed_by_hand_leads_anywhere(campaign: C
 # --- secrets
 
 
+@pytest.mark.long
 def test_no_credential_of_the_environment_is_kept_or_said(campaign_file: Callable[..., Path], tmp_path: Path) -> None:
     """Neither in the history, its report, its netCDF file and its log, nor in what the command prints."""
     environment = {**os.environ, **dict.fromkeys(SECRETS, f"https://user:{SECRET}@db"), "OMP_NUM_THREADS": "1"}

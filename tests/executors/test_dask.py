@@ -43,6 +43,8 @@ from zbo_orchestrator.model import (
 from zbo_orchestrator.testing import RecordedRun, WorkersContract
 from zbo_orchestrator.workers import Threads
 
+pytestmark = pytest.mark.long  # a cluster of processes
+
 
 @pytest.fixture(scope="module")
 def two() -> Iterator[Client]:
@@ -310,7 +312,6 @@ def test_hopeless_trials_end_at_the_same_step_as_at_home(cluster: Client, tmp_pa
     assert_equal_histories(tmp_path / "home", tmp_path / "away")
 
 
-@pytest.mark.long
 def test_ctrl_c_is_heard_by_the_campaign_alone(tmp_path: Path, trace: Path) -> None:
     """A terminal sends it to every process of the command."""
     file, history = traces(tmp_path, trace, width=2, budget={"initial": 4, "total": 500}), tmp_path / "history"

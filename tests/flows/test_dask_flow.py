@@ -13,7 +13,7 @@ import pytest
 from zbo_orchestrator.history import Record
 from zbo_orchestrator.model import Status
 
-pytestmark = pytest.mark.prefect
+pytestmark = [pytest.mark.prefect, pytest.mark.long]
 
 
 def test_trials_on_a_cluster_are_task_runs_of_the_flow(

@@ -40,6 +40,7 @@ def zbo(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     return Zbo(capsys)
 
 
+@pytest.mark.long
 def test_a_campaign_runs_there_and_every_command_reads_it(zbo: Zbo, bucket: Bucket, tmp_path: Path) -> None:
     there = f"s3://{bucket.name}/hill"
     beside = Path("histories", bucket.name)
