@@ -33,6 +33,7 @@ from zbo_orchestrator.model import (
     Planner,
     Report,
     Run,
+    RunWithin,
     Score,
     Stop,
     Trajectory,
@@ -109,28 +110,11 @@ class ObservedEvaluator:
 
 
 @dataclass(slots=True)
-class LoggedRun:
+class LoggedRun(RunWithin):
     """A `Run` whose reports reach the task run's log, at most one every `every` seconds."""
 
-    inner: Run
     every: float = 5.0
     last: float = 0.0
-
-    @property
-    def number(self) -> int:
-        return self.inner.number
-
-    @property
-    def attempt(self) -> int:
-        return self.inner.attempt
-
-    @property
-    def seed(self) -> int:
-        return self.inner.seed
-
-    @property
-    def scratch(self) -> Any:
-        return self.inner.scratch
 
     def report(self, step: int, of: int, **values: float) -> None:
         now = time.monotonic()

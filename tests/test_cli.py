@@ -7,18 +7,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from command import Zbo, runner
 from lab import DIRECT, Hill, written
 
 from zbo_orchestrator import survey
 from zbo_orchestrator.campaign import load
-from zbo_orchestrator.cli import main
 from zbo_orchestrator.cli.terminal import plot, sparkline
 from zbo_orchestrator.history import History, Record
 from zbo_orchestrator.model import Channel, Status, Trajectory
@@ -28,32 +26,13 @@ ZBO = [sys.executable, "-m", "zbo_orchestrator.cli"]
 BARE = ["--without-prefect", "--no-report", "--allow-code"]
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-
-Zbo = Callable[..., Ended]
-
-
 @pytest.fixture
 def zbo(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Zbo:
     """Runs a command line in this process, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ZBO_CACHE", str(tmp_path / "cache"))
 
-    def run(*words: object) -> Ended:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main([str(word) for word in words])
-        said = capsys.readouterr()
-        return Ended(int(end.value.code or 0), said.out, said.err)
-
-    return run
+    return runner(capsys)
 
 
 @pytest.fixture

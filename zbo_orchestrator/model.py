@@ -462,6 +462,29 @@ class Run(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class RunWithin:
+    """A run around another: the same attempt, whose reports are seen on their way."""
+
+    inner: Run
+
+    @property
+    def number(self) -> int:
+        return self.inner.number
+
+    @property
+    def attempt(self) -> int:
+        return self.inner.attempt
+
+    @property
+    def seed(self) -> int:
+        return self.inner.seed
+
+    @property
+    def scratch(self) -> Path:
+        return self.inner.scratch
+
+
 class Executor(Protocol):
     """Runs one trajectory. `repeatable = True` says that running a trial twice harms nothing."""
 

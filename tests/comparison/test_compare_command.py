@@ -3,46 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import arena
 import pytest
+from command import Zbo, runner
 from lab import DIRECT, written
 
 from zbo_orchestrator.campaign import load
-from zbo_orchestrator.cli import CONFIGURATION, DONE, main
+from zbo_orchestrator.cli import CONFIGURATION, DONE
 from zbo_orchestrator.comparison import folder_of
 from zbo_orchestrator.conduct import Watcher, conduct
 
 BARE = ["--without-prefect", "--allow-code"]
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-
-Zbo = Callable[..., Ended]
-
-
 @pytest.fixture
 def zbo(capsys: pytest.CaptureFixture[str]) -> Zbo:
     """Runs a command line in this process."""
 
-    def run(*words: object) -> Ended:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main([str(word) for word in words])
-        said = capsys.readouterr()
-        return Ended(int(end.value.code or 0), said.out, said.err)
-
-    return run
+    return runner(capsys)
 
 
 def test_it_teaches_by_example(zbo: Zbo) -> None:

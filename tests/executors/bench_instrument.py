@@ -191,19 +191,3 @@ class Sleeper:
 class Level:
     def evaluate(self, trajectory: Trajectory, measurement: Measurement) -> Score:
         return Score(float(measurement.arrays["level"].mean()))
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):  # it may go between the opening and the reading
-        return False
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.005)
-    return True

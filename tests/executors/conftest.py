@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bench_instrument import Panel, alive, eventually
+from bench_instrument import Panel
 from bench_processes import processes
+from waiting import alive, eventually
 
 
 @pytest.fixture

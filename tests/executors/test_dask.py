@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench_instrument import alive, eventually
 from dask_lab import STEPS, Traced, traced
 from distributed import Client, LocalCluster
 from equality import assert_equal_histories
 from lab import DIRECT, written
 from test_hopeless import campaign
 from test_workers import Echo, Misbehaves, trajectory
+from waiting import alive, eventually
 
 from zbo_orchestrator.campaign import load
 from zbo_orchestrator.conduct import Watcher, conduct

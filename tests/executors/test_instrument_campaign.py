@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 import yaml
-from bench_instrument import Panel, alive, eventually
+from bench_instrument import Panel
 from bench_processes import processes
+from waiting import alive, eventually
 
 from zbo_orchestrator.campaign import load
 from zbo_orchestrator.conduct import Watcher, conduct

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 import yaml
-from bench_instrument import Panel, eventually
+from bench_instrument import Panel
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import eventually
 
 from zbo_orchestrator.campaign import load
 from zbo_orchestrator.campaign.schema import schema

@@ -14,8 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bench_instrument import BenchSupply, Panel, Sleeper, alive, eventually, wave
+from bench_instrument import BenchSupply, Panel, Sleeper, wave
 from bench_processes import QUICK, processes
+from waiting import alive, eventually
 
 from zbo_orchestrator.envelope import Envelope, Limits
 from zbo_orchestrator.executors.guarded import guarded

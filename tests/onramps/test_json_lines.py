@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import mylab
 import numpy as np
 import pytest
 import yaml
+from waiting import alive, eventually
 
 from zbo_orchestrator.campaign import load
 from zbo_orchestrator.conduct import Watcher, conduct
@@ -82,22 +82,6 @@ def program(folder: Path, text: str) -> tuple[str, ...]:
     start = "import json, os, sys, time\ndef say(text): print(text, flush=True)\n"
     path.write_text(f"{start}{text}\n")
     return sys.executable, str(path)
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.005)
-    return True
 
 
 class TestJsonLines(ExecutorContract):

@@ -8,16 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from command import Zbo, runner
 from lab import DIRECT, written
 
 from zbo_orchestrator.campaign import load
-from zbo_orchestrator.cli import main
 from zbo_orchestrator.cli.sitting import Sitting
 from zbo_orchestrator.conduct import Watcher, conduct
 from zbo_orchestrator.executors import by_hand
@@ -29,30 +28,13 @@ BY_HAND: dict[str, Any] = {**DIRECT, "name": "hand", "executor": {"use": "by-han
 HISTORY = Path("histories/hand")
 
 
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    out: str
-    err: str
-
-
-Zbo = Callable[..., Ended]
-
-
 @pytest.fixture
 def zbo(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Zbo:
     """Runs a command line in this process, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ZBO_CACHE", str(tmp_path / "cache"))
 
-    def run(*words: object) -> Ended:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main([str(word) for word in words])
-        said = capsys.readouterr()
-        return Ended(int(end.value.code or 0), said.out, said.err)
-
-    return run
+    return runner(capsys)
 
 
 @pytest.fixture

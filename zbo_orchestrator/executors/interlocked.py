@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from zbo_orchestrator.interlocks import Monitor
 from zbo_orchestrator.model import (
@@ -14,6 +13,7 @@ from zbo_orchestrator.model import (
     Executor,
     Measurement,
     Run,
+    RunWithin,
     Trajectory,
     TransientError,
 )
@@ -31,29 +31,12 @@ def interlocked(executor: Executor, monitor: Monitor, tell: Tell) -> Executor:
     return kind(executor, monitor, tell)  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True, slots=True)
-class InterlockedRun:
+@dataclass(slots=True)
+class InterlockedRun(RunWithin):
     """A run whose reports last until no interlock is tripped."""
 
-    inner: Run
     monitor: Monitor
     tell: Tell
-
-    @property
-    def number(self) -> int:
-        return self.inner.number
-
-    @property
-    def attempt(self) -> int:
-        return self.inner.attempt
-
-    @property
-    def seed(self) -> int:
-        return self.inner.seed
-
-    @property
-    def scratch(self) -> Path:
-        return self.inner.scratch
 
     def report(self, step: int, of: int, **values: float) -> None:
         """Raises `TransientError` where an interlock ends the trial."""
