@@ -210,6 +210,26 @@ def test_a_full_disk_is_told_in_one_line_and_loses_nothing(tmp_path: Path, limit
     assert verify(path) == []
 
 
+def open_on_a_full_disk(path: str, said: Connection) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    try:
+        History.open(path).close()
+    except HistoryError as error:
+        said.send(str(error))
+
+
+def test_opening_on_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
+    written = annals.filled(tmp_path / "history", 2)
+    said, told = SPAWN.Pipe(duplex=False)
+    opener = SPAWN.Process(target=open_on_a_full_disk, args=(str(tmp_path / "history"), told))
+    opener.start()
+    told.close()
+    assert said.poll(60)
+    assert said.recv() == f"{tmp_path / 'history.lock'} cannot be written: File too large"
+    opener.join()
+    annals.assert_holds(Record.read(tmp_path / "history"), written)
+
+
 # --- the reference ---
 
 

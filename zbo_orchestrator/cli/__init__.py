@@ -22,6 +22,7 @@ from zbo_orchestrator.cli.compare import compare
 from zbo_orchestrator.cli.leaving import leave
 from zbo_orchestrator.cli.new_plugin import new_plugin
 from zbo_orchestrator.cli.notify import notify
+from zbo_orchestrator.cli.pages import pages
 from zbo_orchestrator.cli.run import run
 from zbo_orchestrator.cli.serve import serve
 from zbo_orchestrator.cli.simulate import simulate_instrument
@@ -68,6 +69,7 @@ def zbo(
       zbo run ferrosim-curl                the demo; stop it any time, run it again to go on
       zbo show histories/ferrosim-curl     what was found
       zbo report histories/ferrosim-curl   the figures, as one HTML file
+      zbo pages                            all histories of a folder in a browser, running ones too
       zbo simulate-instrument              an instrument to plug in, harmless
       zbo certify ferrosim-over-scpi       what does it do when everything fails?
       zbo compare histories/jrvae-digits   does it beat what people use?
@@ -89,6 +91,7 @@ for _command in (
     run,
     histories.show,
     histories.report,
+    pages,
     histories.export,
     histories.verify,
     histories.repair,
@@ -113,7 +116,7 @@ for _asked in people.COMMANDS:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run a command line; every error of ours is one readable text on stderr and an exit code."""
+    """Run a command line; every error of ours, or of the machine, is one readable text on stderr and an exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     _quieten()
@@ -122,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             stream.reconfigure(errors="replace")  # a terminal without Braille shows question marks, not a traceback
     try:
         app(args=[word for word in words if word != "--debug"], prog_name="zbo")
-    except ZboError as error:
+    except (ZboError, OSError) as error:  # the latter: a full disk, a folder that may not be written
         if debug:
             traceback.print_exc()
         typer.echo(f"zbo: {error}", err=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from zbo_orchestrator.model import InUse, Json
+from zbo_orchestrator.model import HistoryError, InUse, Json
 
 _POLL = 0.05
 
@@ -42,13 +42,17 @@ class Lock:
     """
 
     def __init__(self, path: Path, wait: float = 5.0, *, sign: bool = True) -> None:
-        """Raises `InUse` naming the holder where the lock is not free within `wait` seconds."""
+        """Raises `InUse` naming the holder where the lock is not free within `wait` seconds, else `HistoryError`."""
         self.path = path
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self._descriptor = -1
         try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             self._take(wait)
             if sign:
                 self._sign()
+        except OSError as error:
+            self.release()
+            raise HistoryError(f"{path} cannot be written: {error.strerror}") from error
         except BaseException:
             self.release()
             raise
