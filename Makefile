@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: demo test test-long e2e drill soak soak-short lint format types layers package bench clean help
+.PHONY: demo test test-long e2e drill soak soak-short lint format types layers package docs bench clean help
 
 demo: $(READY)            ## run the FerroSIM campaign (20 + 60 trials) through Prefect and draw its report
 	$(BIN)/zbo run ferrosim-curl
@@ -39,6 +39,10 @@ format: $(READY)          ## put the code into shape
 
 package: $(READY)         ## build the wheel, install it into an empty environment away from the checkout, run it
 	sh tests/package.sh
+
+docs: $(READY)            ## build the documentation and the reference as a site
+	$(BIN)/sphinx-build -W --keep-going -q -c docs/site -d build/doctrees docs build/docs
+	@echo "build/docs/index.html"
 
 bench: $(READY)           ## every table of benchmarks/ (about 20 minutes)
 	for table in benchmarks/*.py; do echo "== $$table"; $(BIN)/python $$table || exit 1; done

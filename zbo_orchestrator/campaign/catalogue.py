@@ -88,5 +88,5 @@ def _type(node: dict[str, Any], whole: dict[str, Any]) -> str:
         return f"[{', '.join(_type(inner, whole) for inner in node['prefixItems'])}]"
     if node.get("type") == "array":
         return f"list of {_type(node.get('items', {}), whole)}"
-    bounds = "".join(f" {sign} {node[key]:g}" for key, sign in _BOUNDS.items() if key in node)
+    bounds = "".join(f" {sign} {node[key]:.12g}" for key, sign in _BOUNDS.items() if key in node)
     return f"{node.get('const', node.get('type', 'anything'))}{bounds}"
