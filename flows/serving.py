@@ -42,12 +42,14 @@ def deployments(file: Path | None = None) -> list[RunnerDeployment]:
     return [_deployment(section, origin) for section in sections]
 
 
-def told(wanted: list[RunnerDeployment], page: str) -> Iterator[str]:
+def told(wanted: list[RunnerDeployment], page: str, pages: str) -> Iterator[str]:
     """What is served, when, and where to look."""
     for each in wanted:
         crons = [getattr(entry.schedule, "cron", "") for entry in each.schedules or []]
         yield f"  {each.name:<20} {', '.join(filter(None, crons)) or 'on demand':<14} {each.description or ''}"
     yield f"deployments  {page}/deployments"
+    if pages:
+        yield f"histories    {pages}"
     yield f"to run one   prefect deployment run {wanted[0].flow_name}/{wanted[0].name}, or its page"
     yield "Ctrl-C ends it"
 

@@ -34,6 +34,7 @@ def lab(tmp_path: Path, campaign_file: Callable[..., Path]) -> Iterator[Lab]:
         "DO_NOT_TRACK": "1",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "ZBO_FOLDER": str(tmp_path),
+        "ZBO_PAGES": f"http://127.0.0.1:{free_port()}",
     }
     command = [sys.executable, str(PROGRAM), str(tmp_path)]
     slow = {"use": "json-lines", "command": command, "repeatable": True, "silence": 300}

@@ -65,7 +65,12 @@ class Api:
         state = self.state(run)
         return state["name"], state["message"] or ""
 
-    def shown(self, run: str) -> set[str]:
-        """The keys of the artifacts on a run's page."""
+    def shown(self, run: str) -> dict[str, Any]:
+        """The artifacts on a run's page, by their keys."""
         wanted = {"artifacts": {"flow_run_id": {"any_": [run]}}}
-        return {each["key"] for each in self.post("artifacts/filter", wanted)}
+        return {each["key"]: each["data"] for each in self.post("artifacts/filter", wanted)}
+
+
+def drawn(address: str) -> bytes:
+    """A picture, as a browser gets it."""
+    return httpx.get(address, timeout=60).raise_for_status().content

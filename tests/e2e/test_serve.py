@@ -6,7 +6,7 @@ import signal
 
 import pytest
 from e2e_lab import Lab, Receiver, eventually, free_port, told
-from e2e_prefect import Api
+from e2e_prefect import Api, drawn
 
 from zbo_orchestrator.history import Record, held_by
 
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 def test_runs_are_served_until_it_is_told_to_end(lab: Lab, receiver: Receiver) -> None:
     port = free_port()
-    for name in ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_SERVER_API_PORT", "ZBO_FOLDER"):
+    for name in ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_SERVER_API_PORT", "ZBO_FOLDER", "ZBO_PAGES"):
         del lab.settings[name]
     (words,) = told("serve")
     serving = lab.start("serve", f"{words.replace('https://chat.example/hooks/1234', receiver.url)} --port {port}")
@@ -27,6 +27,9 @@ def test_runs_are_served_until_it_is_told_to_end(lab: Lab, receiver: Receiver) -
     api.trigger("ferrosim-nightly", **slow)
     assert api.ended(run)[0] == "Completed"
     assert len(Record.read(lab.folder / "histories/my-lab")) == 6
+    map_ = api.shown(run)["my-lab-latent-space"]
+    assert map_ == f"http://127.0.0.1:{port + 1}/histories/my-lab/latent-space.png"
+    assert drawn(map_).startswith(b"\x89PNG")
     eventually(receiver.told("finish: my-lab: "), "a finish is notified")
 
     eventually((lab.folder / "held").exists, "the slow campaign is in its sixth trial")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from e2e_lab import ROOT, Lab, Receiver, eventually, told
-from e2e_prefect import Api
+from e2e_prefect import Api, drawn
 from equality import assert_equal_histories
 
 from zbo_orchestrator.campaign import load
@@ -16,6 +17,7 @@ from zbo_orchestrator.history import Record
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
+PAGE = {"summary", "trials", "progress", "best-trajectory", "latent-space"}
 SLOW = {"campaign": "slow.yaml", "history": "histories/slow", "add": None, "allow_code": True}
 
 
@@ -34,15 +36,18 @@ def api(lab: Lab, receiver: Receiver) -> Api:
 
 def test_deployed_run_killed_and_run_again(lab: Lab, api: Api, receiver: Receiver) -> None:
     assert api.deployed() == {"ferrosim-nightly", "jrvae-tuning", "instrument", "final-training"}
-    (worker,) = told("worker")
+    (worker,), (pages,) = told("worker"), told("pages")
     lab.start("worker", worker)
+    lab.start("pages", f"{pages} --port {urlsplit(lab.settings['ZBO_PAGES']).port}")
     lab.type([*told("run"), *told("arm")])
     slow = api.trigger("ferrosim-nightly", **SLOW, stall=3)
     (finished,) = (run["id"] for run in api.runs("ferrosim-nightly") if run["id"] != slow)
 
     name, said = api.ended(finished)
     assert (name, "histories/my-lab holds 6 trials, 6 of them new" in said) == ("Completed", True), said
-    assert api.shown(finished) == {"my-lab-summary", "my-lab-trials", "my-lab-progress"}
+    shown = api.shown(finished)
+    assert {name.removeprefix("my-lab-") for name in shown} == PAGE
+    assert drawn(shown["my-lab-best-trajectory"]).startswith(b"\x89PNG")
     eventually(receiver.told("finish: my-lab: finished: histories/my-lab holds 6 trials"), "a finish is notified")
     (armed,) = api.runs("instrument")
     assert (armed["parameters"]["live"], armed["state"]["type"]) == (True, "SCHEDULED"), "no worker is in its pool"

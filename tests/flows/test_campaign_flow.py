@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import httpx
 import pytest
 from equality import assert_equal_histories
 
+from zbo_flows.owned import free_port, owned
 from zbo_orchestrator.campaign import load
 from zbo_orchestrator.conduct import Watcher, conduct
 from zbo_orchestrator.history import History, Record
@@ -65,8 +67,35 @@ def test_a_flow_goes_on_where_the_last_one_ended_and_shows_itself(
     assert set(artifacts) == {"shown-summary", "shown-trials", "shown-progress"}
     assert "best so far" in artifacts["shown-summary"]["data"]
     assert "7 trials" in artifacts["shown-summary"]["data"]
+    every = httpx.post(f"{api}/artifacts/filter", json=wanted).json()
+    assert Counter(one["key"] for one in every) == dict.fromkeys(artifacts, 2), "each run shows one of each"
     runs = httpx.post(f"{api}/flow_runs/filter", json={}).json()
     assert {run["state"]["type"] for run in runs if run["name"] == "small"} == {"COMPLETED"}
+
+
+def test_a_run_shows_pictures_of_a_history_that_is_served(
+    api: str, campaign_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zbo_flows.campaign import run_campaign  # noqa: PLC0415
+
+    monkeypatch.chdir(tmp_path)
+    port = free_port("127.0.0.1", 0)
+    pages = f"http://127.0.0.1:{port}"
+    monkeypatch.setenv("ZBO_PAGES", pages)
+    with owned("zbo_flows.pages", "127.0.0.1", port, tmp_path / "pages.log", {}):
+        run_campaign(str(campaign_file(name="pictured")), "histories/my flow", trials=5)
+        wanted = {"artifacts": {"key": {"like_": "pictured-%"}}}
+        shown = {one["key"]: one["data"] for one in httpx.post(f"{api}/artifacts/latest/filter", json=wanted).json()}
+        assert f"({pages}/histories/my%20flow/report)" in shown["pictured-summary"]
+        for figure in ("latent-space", "best-trajectory"):
+            assert httpx.get(shown[f"pictured-{figure}"], timeout=60).content.startswith(b"\x89PNG")
+        assert "pictured" in httpx.get(f"{pages}/histories/my%20flow/report", timeout=60).text
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(pages)
+    run_campaign(str(campaign_file(name="elsewhere")), str(tmp_path.parent / "elsewhere"), trials=4)
+    wanted = {"artifacts": {"key": {"like_": "elsewhere-%"}}}
+    shown = {one["key"]: one["data"] for one in httpx.post(f"{api}/artifacts/latest/filter", json=wanted).json()}
+    assert set(shown) == {"elsewhere-summary", "elsewhere-trials", "elsewhere-progress"}
 
 
 def test_failed_trials_are_rows_and_the_flow_goes_on(

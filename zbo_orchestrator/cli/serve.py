@@ -34,8 +34,9 @@ def serve(
 ) -> None:
     """Run deployments on this machine: server, schedules and runs in one command.
 
-    Histories are kept in the folder it is started in. Where PREFECT_API_URL names a server, that one is used. Ctrl-C
-    ends it; what was recorded is kept, and a run of tomorrow goes on.
+    Histories are kept in the folder it is started in, and shown in a browser at the port after the server's. Where
+    PREFECT_API_URL names a server, that one is used. Ctrl-C ends it; what was recorded is kept, and a run of tomorrow
+    goes on.
 
     \b
     zbo serve                                  all deployments of deployments/prefect.yaml
@@ -60,7 +61,7 @@ def serve(
             from zbo_flows.notifying import notify as call
 
             typer.echo(f"the address is called by {', '.join(call(notify))}")
-        for line in told(wanted, api.page):
+        for line in told(wanted, api.page, api.pages):
             typer.echo(line)
         warnings.filterwarnings("ignore", message="coroutine 'Runner.astop' was never awaited")  # Prefect's, at SIGTERM
         run(wanted, limit)

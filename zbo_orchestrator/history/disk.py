@@ -46,7 +46,7 @@ def chunk_files(path: Path) -> Iterator[Path]:
 
 def snapshots(path: Path) -> list[str]:
     """The ids of all snapshot files, newest first, whether a commit was completed with them or not."""
-    files = [file for file in (path / "snapshots").iterdir() if "#" not in file.name]
+    files = [file for file in (path / "snapshots").glob("*") if "#" not in file.name]
     return [file.name for file in sorted(files, key=lambda file: file.stat().st_mtime_ns, reverse=True)]
 
 

@@ -101,6 +101,11 @@ def gallery(findings: Findings) -> list[Exhibit]:
     return [*_fixed(findings), *_measured(findings)]
 
 
+def figure_of(findings: Findings, name: str) -> Figure | None:
+    """The figure of that name alone; None where there is none, or the campaign has not the data for it yet."""
+    return next((kind.draw(findings) for kind in _KINDS if kind.name == name), None)
+
+
 def _fixed(findings: Findings) -> Iterator[Exhibit]:
     for kind in _KINDS:
         figure = kind.draw(findings)

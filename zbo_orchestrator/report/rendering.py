@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from markupsafe import Markup, escape
 from matplotlib import rc_context
@@ -61,7 +61,6 @@ def _labelled(text: str, alt: str) -> str:
     return f'{root} role="img" aria-label="{escape(alt)}">{rest}'
 
 
-def png(figure: Figure, path: Path) -> Path:
+def png(figure: Figure, sink: Path | BinaryIO) -> None:
     """Write the figure on light paper."""
-    figure.savefig(path, format="png", dpi=160, facecolor=PAPER, transparent=False)
-    return path
+    figure.savefig(sink, format="png", dpi=160, facecolor=PAPER, transparent=False)

@@ -16,7 +16,7 @@ from zbo_orchestrator.report.compared import beside as compared_beside
 from zbo_orchestrator.report.compared_gallery import used
 from zbo_orchestrator.report.compared_words import verdict
 from zbo_orchestrator.report.findings import Findings
-from zbo_orchestrator.report.gallery import gallery
+from zbo_orchestrator.report.gallery import Exhibit, gallery
 from zbo_orchestrator.report.gather import Beside, gather
 from zbo_orchestrator.report.page import page
 from zbo_orchestrator.report.rendering import drawing, png
@@ -27,11 +27,16 @@ def write(history_path: Address, out_html: str | Path, *, pngs: Path | None = No
 
     Raises `HistoryError` where the history cannot be read.
     """
+    findings, compared = found(history_path)
+    return present(findings, out_html, pngs=pngs, compared=compared)
+
+
+def found(history_path: Address) -> tuple[Findings, Compared | None]:
+    """What a report shows: the findings of a history, and what they were compared with."""
     record = Record.read(history_path)
     compared, remark = compared_beside(record)
     there = beside(record)
-    findings = gather(record, replace(there, remarks=(*there.remarks, *filter(None, [remark]))))
-    return present(findings, out_html, pngs=pngs, compared=compared)
+    return gather(record, replace(there, remarks=(*there.remarks, *filter(None, [remark])))), compared
 
 
 def present(
@@ -41,14 +46,22 @@ def present(
     place = local(out_html)
     place.parent.mkdir(parents=True, exist_ok=True)
     with drawing():
-        exhibits = [*gallery(findings), *(used(compared) if compared else ())]
-        against = verdict(compared.comparison) if compared else ""
-        place.write_text(page(findings, exhibits, against), encoding="utf-8")
+        exhibits = exhibited(findings, compared)
+        place.write_text(text(findings, compared, exhibits), encoding="utf-8")
         if pngs is not None:
             pngs.mkdir(parents=True, exist_ok=True)
             for each in exhibits:
                 png(each.figure, pngs / f"{each.name}.png")
     return place
+
+
+def exhibited(findings: Findings, compared: Compared | None) -> list[Exhibit]:
+    return [*gallery(findings), *(used(compared) if compared else ())]
+
+
+def text(findings: Findings, compared: Compared | None, exhibits: list[Exhibit]) -> str:
+    """The report as HTML."""
+    return page(findings, exhibits, verdict(compared.comparison) if compared else "")
 
 
 def beside(record: Record) -> Beside:

@@ -1,0 +1,53 @@
+"""What stands on a flow run's page: each artifact once, brought up to date as the run goes on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from prefect import get_client
+from prefect.artifacts import Artifact, ImageArtifact
+from prefect.client.schemas.actions import ArtifactUpdate
+
+from zbo_flows.server import PAGES
+from zbo_orchestrator.place import Place
+
+_FIGURES = {
+    "best-trajectory": "the best trajectory so far",
+    "latent-space": "trials by score, and what the envelope lets through",
+}
+
+
+class Page:
+    """Prefect keeps every artifact that is created: a night's refreshments would bury the page."""
+
+    def __init__(self) -> None:
+        self._shown: dict[str, tuple[UUID, Any]] = {}
+
+    def put(self, artifact: Artifact) -> None:
+        """Show an artifact, in the place of the one before with its key."""
+        key, data = str(artifact.key), artifact.format(_sync=True)  # type: ignore[call-arg]
+        if key not in self._shown:
+            self._shown[key] = (artifact.create(_sync=True).id, data)  # type: ignore[call-arg, union-attr]
+        elif data != self._shown[key][1]:
+            self._shown[key] = (self._shown[key][0], data)
+            get_client(sync_client=True).update_artifact(self._shown[key][0], ArtifactUpdate(data=data))
+
+
+def pictures(key: str, served: str) -> list[ImageArtifact]:
+    """Figures of a history, drawn when somebody looks: Prefect keeps the addresses of pictures only."""
+    return [
+        ImageArtifact(image_url=f"{served}/{figure}.png", key=f"{key}-{figure}", description=words)
+        for figure, words in _FIGURES.items()
+    ]
+
+
+def served(history: Place) -> str:
+    """The address of a history on `zbo pages`; empty where nothing is served, or it is not in the working folder."""
+    pages, folder = os.environ.get(PAGES, ""), history.folder.resolve()
+    if not pages or history.remote or not folder.is_relative_to(Path.cwd()):
+        return ""
+    return f"{pages.rstrip('/')}/{quote(folder.relative_to(Path.cwd()).as_posix())}"

@@ -1,0 +1,102 @@
+"""What is served: `/`, `/<history>/report` and `/<history>/<figure>.png`. It reads, and changes nothing."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from zbo_orchestrator.history import Record, disk
+from zbo_orchestrator.model import HistoryError
+from zbo_orchestrator.pages.shelf import histories, line
+from zbo_orchestrator.report import writing
+from zbo_orchestrator.report.gallery import figure_of
+from zbo_orchestrator.report.gather import gather
+from zbo_orchestrator.report.rendering import drawing, png
+
+_FRESH = {"Cache-Control": "no-cache"}
+_DRAWING = threading.Lock()
+"""Matplotlib's settings are the process's: one drawing at a time."""
+
+
+def application(folder: Path, hosts: Sequence[str] = ("*",)) -> Starlette:
+    """Serve the histories in a folder to whoever calls this machine by one of the names `hosts`."""
+    shelf = _Shelf(folder.resolve())
+    routes = [
+        Route("/", shelf.contents),
+        Route("/{history:path}/report", shelf.report),
+        Route("/{history:path}/{figure}.png", shelf.picture),
+    ]
+    guard = Middleware(TrustedHostMiddleware, allowed_hosts=[*hosts], www_redirect=False)
+    return Starlette(routes=routes, middleware=[guard], exception_handlers={HistoryError: _unreadable})
+
+
+class _Shelf:
+    """Starlette calls these in threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def contents(self, _: Request) -> Response:
+        found = [(path.relative_to(self._folder).as_posix(), line(path)) for path in histories(self._folder)]
+        return HTMLResponse(_contents(str(self._folder), found), headers=_FRESH)
+
+    def report(self, request: Request) -> Response:
+        path = self._history(request)
+        with _DRAWING:
+            return HTMLResponse(_report(path, disk.reference(path)), headers=_FRESH)
+
+    def picture(self, request: Request) -> Response:
+        path, name = self._history(request), request.path_params["figure"]
+        with _DRAWING:
+            drawn = _picture(path, name, disk.reference(path))
+        if drawn is None:
+            raise HTTPException(404, f"{path.name} has no figure {name!r}, or not yet")
+        return Response(drawn, media_type="image/png", headers=_FRESH)
+
+    def _history(self, request: Request) -> Path:
+        name = PurePosixPath(request.path_params["history"])
+        path = self._folder / name
+        if ".." in name.parts or name.is_absolute() or not disk.exists(path):
+            raise HTTPException(404, f"no history {name} in the folder that is served")
+        return path
+
+
+def _unreadable(_: Request, error: Exception) -> Response:
+    return PlainTextResponse(str(error), status_code=500)
+
+
+@lru_cache(maxsize=8)
+def _report(path: Path, _commit: str | None) -> str:
+    findings, compared = writing.found(path)
+    with drawing():
+        return writing.text(findings, compared, writing.exhibited(findings, compared))
+
+
+@lru_cache(maxsize=64)
+def _picture(path: Path, name: str, _commit: str | None) -> bytes | None:
+    with drawing():
+        figure = figure_of(gather(Record.read(path)), name)
+        if figure is None:
+            return None
+        drawn = io.BytesIO()
+        png(figure, drawn)
+    return drawn.getvalue()
+
+
+def _contents(folder: str, found: Sequence[tuple[str, object]]) -> str:
+    pages = Environment(loader=PackageLoader("zbo_orchestrator.pages", ""), autoescape=True, undefined=StrictUndefined)
+    css, _, _ = PackageLoader("zbo_orchestrator.report", "").get_source(pages, "page.css")
+    return pages.get_template("contents.html").render(folder=folder, found=found, style=Markup(css))

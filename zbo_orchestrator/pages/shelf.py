@@ -1,0 +1,60 @@
+"""The histories in a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from zbo_orchestrator.history import Record, disk
+from zbo_orchestrator.model import HistoryError
+from zbo_orchestrator.report.wording import moment, number
+
+DEPTH = 4
+"""Folders below the one that is served in which histories are looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A history in a table of contents, in words."""
+
+    campaign: str
+    state: str
+    trials: str
+    best: str
+    changed: str
+    finished: bool = False
+
+
+def histories(folder: Path) -> Iterator[Path]:
+    """The local histories in a folder, by name; hidden folders are passed over."""
+    for place, inner, _ in os.walk(folder, followlinks=True):
+        path = Path(place)
+        if disk.exists(path):
+            yield path
+        deep = len(path.relative_to(folder).parts) >= DEPTH
+        inner[:] = [] if deep or disk.exists(path) else sorted(name for name in inner if not name.startswith("."))
+
+
+def line(path: Path) -> Line:
+    """Read anew only when there is a new commit; one that cannot be read says why."""
+    try:
+        return _line(path, disk.reference(path))
+    except HistoryError as unreadable:
+        return Line("", str(unreadable), "", "", "")
+
+
+@lru_cache(maxsize=1024)
+def _line(path: Path, _commit: str | None) -> Line:
+    record = Record.read(path)
+    gains = record.goal.gain(np.asarray(record.values, dtype=float))
+    best = number(float(record.values[int(np.nanargmax(gains))])) if np.isfinite(gains).any() else ""
+    ended = record.recorded_at[np.isfinite(record.recorded_at)]
+    state = f"{record.state}: {record.stop_reason}" if record.stop_reason else record.state
+    done = f"{len(ended)} of {record.budget.total}"
+    changed = moment(float(ended.max())) if len(ended) else ""
+    return Line(record.name, state, done, best, changed, record.state == "finished")
