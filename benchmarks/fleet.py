@@ -3,12 +3,11 @@
     python -m benchmarks.fleet [--quick] [--minutes 1] [--spread 0.5] [--commit SECONDS]
 
 No processes: events in simulated time. Trials last as a log-normal law says: its median in minutes, the standard
-deviation of its logarithm. The writer does one thing at a time: it commits a trial that ended together with the plan
-of the next, which knows what is pending, as the loop does. What a plan takes is measured as it happens (processor time
-of one thread, so that other work on the machine is left out), what a commit takes once at the start. "gathered" is a
-loop as it might be: whatever ended while the writer was busy is planned for at once, each with a commit of its own. The
-best value is known: regret is the best less the best found. The initial design has as many points as there are workers,
-20 at least; a run ends some plans after it (`PLANS`), Sobol's and the random one's when the last of the planner's did.
+deviation of its logarithm. The writer does one thing at a time, as the loop does: it commits each trial that ended,
+then plans for all of them at once, knowing what is pending. What a plan takes is measured as it happens (processor time
+of one thread, so that other work on the machine is left out), what a commit takes once at the start. The best value is
+known: regret is the best less the best found. The initial design has as many points as there are workers, 20 at least;
+a run ends some plans after it (`PLANS`), Sobol's and the random one's when the planner's did.
 """
 
 from __future__ import annotations
@@ -52,7 +51,6 @@ class Fleet:
     study: Study
     planner: Planner
     workers: int
-    gathering: bool
     evidence: Evidence
     rng: np.random.Generator
     clock: float = 0.0
@@ -66,20 +64,20 @@ class Fleet:
         """So many plans after the initial design, or until so many seconds."""
         self._plan(self.workers)
         while self.plans < plans and self.clock < until:
-            ended = [heapq.heappop(self.running)]
-            self.clock = max(self.clock, ended[0][0])
-            while self.gathering and self.running and self.running[0][0] <= self.clock:
-                ended.append(heapq.heappop(self.running))
-            for moment, _, z in ended:
+            ended = 0
+            while not ended or (self.running and self.running[0][0] <= self.clock):
+                moment, _, z = heapq.heappop(self.running)
+                self.clock = max(self.clock, moment) + self.study.commit
                 self._record(moment, np.array(z))
-            self._plan(len(ended))
+                ended += 1
+            self._plan(ended)
 
     def _plan(self, n: int) -> None:
         begin = time.process_time()
         plan = self.planner.plan(self.evidence, n)
         taken = time.process_time() - begin
         assert isinstance(plan, Plan)
-        self.clock += taken + self.study.commit * (n if self.gathering else 1)
+        self.clock += taken
         self.planning += taken
         self.plans += self.evidence.proposed >= self.evidence.budget.initial
         pending, proposed = np.concatenate([self.evidence.pending, plan.z]), self.evidence.proposed
@@ -143,12 +141,11 @@ def simulated(
     *,
     plans: float = float("inf"),
     until: float = float("inf"),
-    gathering: bool = False,
 ) -> Fleet:
     none, points = np.empty(0), np.empty((0, 2))
     budget = Budget(initial=max(20, workers), total=10**6)
     start = Evidence(study.space, points, none, none, none, points, 0, budget=budget)
-    fleet = Fleet(study, planner, workers, gathering, start, np.random.default_rng(workers))
+    fleet = Fleet(study, planner, workers, start, np.random.default_rng(workers))
     fleet.simulate(plans, until)
     return fleet
 
@@ -171,12 +168,8 @@ def main() -> None:
     for workers in list(PLANS)[: 3 if options.quick else None]:
         plans = PLANS[workers] // (10 if options.quick else 1)
         runs = [("bayesian", simulated(common, Agent(patience=0), workers, plans=plans))]
-        if workers > 8:
-            gathered = simulated(common, Agent(patience=0), workers, plans=plans, gathering=True)
-            runs.append(("bayesian, gathered", gathered))
-        until = max(fleet.clock for _, fleet in runs)
         for label, planner in (("sobol", Sobol()), ("random", Random())):
-            runs.append((label, simulated(common, planner, workers, until=until)))
+            runs.append((label, simulated(common, planner, workers, until=runs[0][1].clock)))
         print("\n".join(fleet.row(label) for label, fleet in runs), flush=True)
 
 

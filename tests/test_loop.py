@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -19,6 +21,7 @@ from zbo_orchestrator.model import (
     Evidence,
     ExecutionError,
     FatalError,
+    Job,
     Measurement,
     Plan,
     Proposal,
@@ -284,16 +287,63 @@ def test_threads_keep_the_width_full(tmp_path: Path) -> None:
     assert sorted(trial.number for trial in trials) == list(range(6))
 
 
+class InGroups:
+    """Trials end so many at once, the last of each group with a passing failure at its first attempt."""
+
+    def __init__(self, size: int, *, failing: bool) -> None:
+        self.size, self.failing = size, failing
+        self.queue: deque[Job] = deque()
+        self.left = 0
+
+    def start(self, jobs: Sequence[Job]) -> None:
+        self.queue.extend(jobs)
+
+    def results(self) -> Iterator[tuple[int, Measurement | ExecutionError]]:
+        while self.queue:
+            group = [self.queue.popleft() for _ in range(min(self.size, len(self.queue)))]
+            for job in group:
+                self.left = len(group) - group.index(job) - 1
+                failed = self.failing and self.left == 0 and job.attempt == 1
+                measured = Measurement({"echo": job.trajectory.values})
+                yield job.number, TransientError("once more") if failed else measured
+
+    def ready(self) -> bool:
+        return self.left > 0
+
+    def stop(self, number: int, reason: str) -> None: ...
+    def forget(self, number: int) -> None: ...
+
+
+@given(width=st.integers(1, 6), size=st.integers(1, 6), failing=st.booleans())
+def test_those_that_ended_meanwhile_are_planned_for_together(width: int, size: int, failing: bool) -> None:
+    asked: list[int] = []
+
+    class Witness(Walk):
+        def plan(self, evidence: Evidence, n: int) -> Plan | Stop:
+            asked.append(n)
+            return super().plan(evidence, n)
+
+    ledger, workers = ListLedger(), InGroups(size, failing=failing)
+    list(run(ledger, Witness(24), Straight(), Total(), workers, width=width, retries=1))
+    assert sorted(ledger.trials) == list(range(24))
+    assert max(ledger.pending_at_plan) <= width
+    together = min(width, size) - failing
+    assert asked[:2] == [width, together or 1]
+
+
 def test_closing_stops_what_is_in_flight_and_records_it(tmp_path: Path) -> None:
-    release = threading.Event()
+    begun = threading.Semaphore(0)
 
     def hold(handle: Run) -> None:
-        while handle.number > 0 and not release.wait(0.01):
+        begun.release()
+        while handle.number > 0:
+            time.sleep(0.01)
             handle.report(0, 1)
 
     ledger = ListLedger()
     trials = run(ledger, Walk(9), Straight(), Total(), Threads(Echo(hold), 3, tmp_path), width=3)
     assert next(trials).number == 0
+    assert all(begun.acquire(timeout=20) for _ in range(4))
     trials.close()  # type: ignore[attr-defined]
     assert {n: t.status for n, t in ledger.trials.items()} == {
         0: Status.SCORED,

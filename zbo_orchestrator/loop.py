@@ -91,8 +91,8 @@ def run(
 ) -> Iterator[Trial]:
     """Yield each trial once it is recorded, until the planner stops and nothing is in flight.
 
-    Up to `width` trials are in flight; each one that ends is replaced by a plan that knows what is pending, or, in
-    `batches`, all of them are once the last has ended.
+    Up to `width` trials are in flight; each one that ends is replaced by a plan that knows what is pending, those that
+    ended while another was planned for by one plan together, and, in `batches`, all of them once the last has ended.
     A `TransientError` is tried again up to `retries` times; every attempt is recorded.
     Closing the generator stops what is in flight and records it. After any other interruption, trials of a
     repeatable executor are left proposed, to be run again when the campaign goes on.
@@ -106,6 +106,8 @@ def run(
         yield from loop.launch()
         for number, result in workers.results():
             if loop.try_again(number, result):
+                loop.plan()  # for those that ended just before it
+                yield from loop.launch()
                 continue
             with loop.one_commit():
                 trial = loop.record(number, result)
@@ -159,8 +161,8 @@ class _Loop:
         return self.width - len(self.flights) - len(self.waiting)
 
     def plan(self) -> None:
-        """Fill the free places with proposals; in batches, once all are free."""
-        if self.batches and self.free < self.width:
+        """Fill the free places with proposals: once nothing else has ended, in batches once all are free."""
+        if self.workers.ready() or (self.batches and self.free < self.width):
             return
         while not self.stopped and self.free > 0:  # a planner may answer with fewer points than asked
             plan = self.planner.plan(self.history.evidence(), self.free)

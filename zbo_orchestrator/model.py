@@ -535,6 +535,10 @@ class Workers(Protocol):
         """Waits for and yields (number, what came of it) for jobs that were started, as each ends."""
         ...
 
+    def ready(self) -> bool:
+        """Whether `results` has another one without waiting."""
+        ...
+
     def stop(self, number: int, reason: str) -> None:
         """Ask a started job to stop; it still ends through `results`."""
         ...

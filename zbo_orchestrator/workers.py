@@ -85,6 +85,10 @@ class Inline:
         while self._queue:
             yield from self._next()
 
+    def ready(self) -> bool:
+        """Never: one that ends here has kept the caller waiting."""
+        return False
+
     def stop(self, number: int, reason: str) -> None:  # noqa: ARG002 (what runs here is over when it can be asked)
         self._queue = deque(job for job in self._queue if job.number != number)
 
@@ -132,6 +136,9 @@ class Threads:
             if not isinstance(result, Measurement | ExecutionError):
                 raise result
             yield number, result
+
+    def ready(self) -> bool:
+        return not self._ended.empty()
 
     def stop(self, number: int, reason: str) -> None:
         running = self._running.get(number)

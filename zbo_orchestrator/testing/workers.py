@@ -47,6 +47,13 @@ class WorkersContract:
             workers.start(jobs[len(seen) : len(seen) + 1])
         assert seen == [0, 1, 2]
 
+    def test_nothing_is_ready_once_every_result_was_read(self, tmp_path: Path) -> None:
+        workers = self.make(self.executor(), tmp_path)
+        assert not workers.ready()
+        workers.start(self.jobs([0.0, 1.0]))
+        assert len(list(workers.results())) == 2
+        assert not workers.ready()
+
     def test_a_stopped_job_ends_or_is_withdrawn(self, tmp_path: Path) -> None:
         workers = self.make(self.executor(), tmp_path)
         workers.start(self.jobs([0.0, 1.0, 2.0]))
