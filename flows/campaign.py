@@ -23,6 +23,7 @@ from zbo_flows.asking import PausedRun
 from zbo_flows.cancelling import Cancellation
 from zbo_flows.notifying import Stall, telling
 from zbo_flows.observed import observed
+from zbo_flows.succession import Succession
 from zbo_orchestrator.campaign import load
 from zbo_orchestrator.conduct import Watchers, WorkersKind, budgeted, conduct, history_path
 from zbo_orchestrator.model import InUse
@@ -72,7 +73,7 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
     wished = budgeted(loaded, path, trials=trials, add=add, until=until)
     run = UUID(flow_run.id)
     with absence.heeded(), Cancellation(run) as cancellation, Stall(stall, telling(run)) as stalling:
-        watcher = Watchers((artifacts, stalling, PausedRun(), audience.watcher(), cancellation))
+        watcher = Watchers((artifacts, Succession(run), stalling, PausedRun(), audience.watcher(), cancellation))
         try:
             conduct(
                 wished,
