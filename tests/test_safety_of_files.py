@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import lab
 import pytest
 
@@ -183,8 +184,10 @@ def test_an_address_without_a_password_is_none(campaign: Callable[..., Path]) ->
 
 
 @pytest.mark.prefect
-def test_the_server_listens_on_loopback_alone_unless_told_otherwise(api: str) -> None:
-    port = f"{urlsplit(api).port:04X}"
+@pytest.mark.parametrize("served", ["PREFECT_API_URL", "ZBO_PAGES"])
+def test_what_is_served_is_on_loopback_alone_unless_told_otherwise(api: str, served: str) -> None:
+    httpx.get(os.environ[served], timeout=30, follow_redirects=True)
+    port = f"{urlsplit(os.environ[served]).port:04X}"
     listening = [
         address
         for table in ("tcp", "tcp6")
