@@ -11,7 +11,7 @@ from zbo_orchestrator.model import Array, Evidence, Status
 from zbo_orchestrator.planners.acquisition import ei
 from zbo_orchestrator.planners.candidates import SAME, asked, barred, distance, finer, spacing, unit
 from zbo_orchestrator.planners.local import LocalBelief, Predicted
-from zbo_orchestrator.planners.success import WHOLE, probability
+from zbo_orchestrator.planners.success import WHOLE, Chance, learnt
 from zbo_orchestrator.planners.surrogate import Belief, Fitting, Hyperparameters, fit
 
 Incumbent = Literal["posterior", "observed"]
@@ -104,13 +104,14 @@ class View:
         space = evidence.space
         z = np.concatenate([space.candidates[space.feasible], evidence.z, evidence.pending])
         belief = belief.expecting(_unanswered(evidence))
-        outlook = self._survey(evidence, z, belief.at(unit(space, z)), scale)
+        chance = _chance(evidence)
+        outlook = self._survey(evidence, z, belief.at(unit(space, z)), chance, scale)
         extra = finer(space, outlook.points[_centres(evidence, outlook)], self.refine, rng)
         if not len(extra):
             return outlook
-        return self._closer(evidence, outlook, extra, belief.at(unit(space, extra)))
+        return self._closer(evidence, outlook, extra, belief.at(unit(space, extra)), chance)
 
-    def _survey(self, evidence: Evidence, z: Array, posterior: Predicted, scale: Scale) -> Outlook:
+    def _survey(self, evidence: Evidence, z: Array, posterior: Predicted, chance: Chance, scale: Scale) -> Outlook:
         points = unit(evidence.space, z)
         past = slice(int(evidence.space.feasible.sum()), len(points))
         allowed = distance(points, barred(evidence, repeats=self.repeats)) > SAME
@@ -122,20 +123,24 @@ class View:
             rivals = scale.standard(evidence.y[evidence.scored])
         best = float(rivals.max())
         fresh = distance(points, points[past])
-        return Outlook(z, points, allowed, fresh, posterior, _success(evidence, points), best)
+        return Outlook(z, points, allowed, fresh, posterior, chance.at(points), best)
 
-    def _closer(self, evidence: Evidence, outlook: Outlook, extra: Array, posterior: Predicted) -> Outlook:
+    def _closer(
+        self, evidence: Evidence, outlook: Outlook, extra: Array, posterior: Predicted, chance: Chance
+    ) -> Outlook:
         """The outlook with finer points, which keep clear of what is known."""
         points = unit(evidence.space, extra)
         clear = distance(points, barred(evidence, repeats=self.repeats)) > spacing(evidence.space).min() / 5
         every = np.concatenate([outlook.points, points])
+        many = chance.trials > WHOLE
+        success = np.concatenate([outlook.success, chance.at(points)]) if many else chance.at(every)
         return Outlook(
             np.concatenate([outlook.z, extra]),
             every,
             np.concatenate([outlook.open, clear]),
             np.concatenate([outlook.fresh, distance(points, asked(evidence))]),
             outlook.posterior.joined(posterior),
-            _success(evidence, every, outlook.success),
+            success,
             outlook.best,
         )
 
@@ -146,17 +151,10 @@ def _unanswered(evidence: Evidence) -> Array:
     return unit(evidence.space, np.concatenate([ended, evidence.pending]))
 
 
-def _success(evidence: Evidence, points: Array, first: Array | None = None) -> Array:
-    """A score, a plain failure or a person's veto speaks of the point: passing failures, stops and refusals do not.
-
-    Of many trials, the chances [k] of the `first` k points are not computed again.
-    """
+def _chance(evidence: Evidence) -> Chance:
+    """A score, a plain failure or a person's veto speaks of the point: passing failures, stops and refusals do not."""
     told = np.isin(evidence.status, (Status.SCORED, Status.FAILED, Status.VETOED))
-    failed = evidence.status[told] != Status.SCORED
-    x = unit(evidence.space, evidence.z[told])
-    if first is None or len(x) <= WHOLE:
-        return probability(x, failed, points)
-    return np.concatenate([first, probability(x, failed, points[len(first) :])])
+    return learnt(unit(evidence.space, evidence.z[told]), evidence.status[told] != Status.SCORED)
 
 
 def _centres(evidence: Evidence, outlook: Outlook) -> Array:

@@ -23,32 +23,54 @@ _AMPLITUDE = 25.0
 _STEPS = 30
 
 
-def probability(x: Array, failed: Array, points: Array) -> Array:
-    """Probability of success [m] at points[m, d], from trials x[n, d] of which the mask failed[n] did; all unit box.
+@dataclass(frozen=True, slots=True, eq=False)
+class Chance:
+    """How probably a trial succeeds at a point, as trials tell: one model for each length scale, and its weight."""
+
+    x: Array
+    trials: int
+    modes: list[_Mode]
+    weights: Array
+
+    def at(self, points: Array) -> Array:
+        """The chance [m] at points[m, d], unit box; without a failure 1."""
+        if not self.modes:
+            return np.ones(len(points))
+        step = len(points) if self.trials <= WHOLE else _BLOCK
+        modes = self.modes if step >= len(points) else [mode.inverted() for mode in self.modes]
+        blocks = [points[begin : begin + step] for begin in range(0, len(points), step)]
+        return np.concatenate([self._average(modes, cdist(self.x, block, "sqeuclidean")) for block in blocks])
+
+    def _average(self, modes: list[_Mode], cross: Array) -> Array:
+        """Over the length scales [m], given squared distances cross[n, m]."""
+        scales = _scales(self.x)
+        chances = [mode.chance(_AMPLITUDE * np.exp(-cross / scale)) for mode, scale in zip(modes, scales, strict=True)]
+        return np.asarray(self.weights @ np.stack(chances))
+
+
+def learnt(x: Array, failed: Array) -> Chance:
+    """From trials x[n, d], unit box, of which the mask failed[n] did.
 
     A logistic Gaussian-process classifier by Laplace's approximation (Rasmussen and Williams 2006, algorithms 3.1 and
-    3.2), its prior mean the observed rate, averaged over three length scales by their evidence. Without a failure: 1.
+    3.2), its prior mean the observed rate, averaged over three length scales by their evidence.
     """
     if not failed.any():
-        return np.ones(len(points))
+        return Chance(x, len(x), [], np.empty(0))
     rows = _chosen(failed)
     x, sign = x[rows], np.where(failed[rows], -1.0, 1.0)
     offset = float(np.log((np.sum(~failed) + 1) / (np.sum(failed) + 1)))
-    trials = cdist(x, x, "sqeuclidean")
-    scales = [2 * length**2 * x.shape[1] for length in _LENGTHS]
-    modes = [_laplace(_AMPLITUDE * np.exp(-trials / scale), sign, offset) for scale in scales]
-    weights = softmax([mode.evidence for mode in modes])
-    step = len(points) if len(failed) <= WHOLE else _BLOCK
-    if step < len(points):
-        modes = [replace(mode, whitening=mode.inverted()) for mode in modes]
-    blocks = [points[begin : begin + step] for begin in range(0, len(points), step)]
-    return np.concatenate([_average(modes, scales, weights, cdist(x, block, "sqeuclidean")) for block in blocks])
+    apart = cdist(x, x, "sqeuclidean")
+    modes = [_laplace(_AMPLITUDE * np.exp(-apart / scale), sign, offset) for scale in _scales(x)]
+    return Chance(x, len(failed), modes, softmax([mode.evidence for mode in modes]))
 
 
-def _average(modes: list[_Mode], scales: list[float], weights: Array, cross: Array) -> Array:
-    """The chance [m] over the length scales, given squared distances cross[n, m]."""
-    chances = [mode.chance(_AMPLITUDE * np.exp(-cross / scale)) for mode, scale in zip(modes, scales, strict=True)]
-    return np.asarray(weights @ np.stack(chances))
+def probability(x: Array, failed: Array, points: Array) -> Array:
+    """The chance [m] of success at points[m, d], learnt from trials x[n, d]; all unit box."""
+    return learnt(x, failed).at(points)
+
+
+def _scales(x: Array) -> list[float]:
+    return [2 * length**2 * x.shape[1] for length in _LENGTHS]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,8 +87,8 @@ class _Mode:
     factor: Array
     whitening: Array | None = None
 
-    def inverted(self) -> Array:
-        return np.asarray(solve_triangular(self.factor, np.diag(self.root), lower=True))
+    def inverted(self) -> _Mode:
+        return replace(self, whitening=np.asarray(solve_triangular(self.factor, np.diag(self.root), lower=True)))
 
     def chance(self, cross: Array) -> Array:
         """The mean of the logistic function, by MacKay's approximation, given covariances cross[n, m]."""
