@@ -51,6 +51,14 @@ def test_every_variable_and_nothing_else(history: xr.Dataset) -> None:
     assert met == set(table)
 
 
+def test_what_is_told_in_seconds_says_so_itself(history: xr.Dataset) -> None:
+    told_in_seconds = [
+        name for names, _, words in rows("variable") if "seconds" in words for name in re.findall(r"`([^`]+)`", names)
+    ]
+    assert len(told_in_seconds) == 5
+    assert {history[name].attrs["units"] for name in told_in_seconds} == {"s"}
+
+
 def test_every_dimension_but_those_of_measurements(history: xr.Dataset) -> None:
     table = {name for names, _ in rows("dimension") for name in re.findall(r"`([^`]+)`", names)}
     measured = {name for name in history if str(name).startswith("measured_")}

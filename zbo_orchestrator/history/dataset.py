@@ -16,6 +16,7 @@ from zbo_orchestrator.model import Array, HistoryError, Status
 from zbo_orchestrator.place import Address
 
 _EPOCH = {"units": "s", "long_name": "seconds since 1970-01-01T00:00:00 UTC"}
+_PLAN_TIMES = {"at": _EPOCH, "elapsed": {"units": "s"}, "seconds": {"units": "s"}}
 _PLAIN = (int, float, str)
 _PLAN_COLUMNS = ("sequence", "seen", "first", "size", "initial", "total")
 
@@ -84,7 +85,9 @@ def _seeds(record: Record) -> Array:
 def _plan_variables(record: Record) -> Variables:
     counts, numbers = record.tables[schema.PLAN_COUNTS], record.tables[schema.PLAN_NUMBERS]
     variables = {f"plan_{name}": xr.Variable("planned", counts.column(name).copy()) for name in _PLAN_COLUMNS}
-    variables |= {f"plan_{name}": xr.Variable("planned", numbers.column(name).copy()) for name in numbers.columns}
+    variables |= {
+        f"plan_{name}": xr.Variable("planned", numbers.column(name).copy(), unit) for name, unit in _PLAN_TIMES.items()
+    }
     memory = record.tables[schema.PLAN_WORDS].column("memory")
     return variables | {"plan_memory": xr.Variable("planned", _text(memory), {"long_name": "JSON"})}
 
