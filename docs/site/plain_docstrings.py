@@ -16,12 +16,12 @@ from textwrap import dedent, indent
 from typing import Any
 
 from sphinx.application import Sphinx
+from sphinx.util.inspect import TypeAliasForwardRef
 
 _ITEM = re.compile(r"(\S(?:.*?\S)?) {2,}\S")
 _NAMES = re.compile(r"[\w.<>-]+(\[[^\]]*\])?(, ?[\w.<>-]+(\[[^\]]*\])?)*")
 _CLASS = re.compile(r"[A-Z]\w*[a-z]\w*(\.\w+)?")
 _BOUNDED = re.compile(r"~?(?:typing\.)?Annotated\[(\w+)(?:, [~\w.]+\((?:[^()]|\([^()]*\))*\))+\]")
-_ALIAS = re.compile(r"(?:~?[\w.]+\.)?TypeAliasForwardRef\('([\w.]+)'\)")
 _SPECIAL = re.compile(r"[\\*|]|(?<=\w)_(?!\w)")
 
 
@@ -118,9 +118,8 @@ def _signature(
 
 
 def _readable(signature: str) -> str:
-    """Without bounds, which stand with the parts, and without what makes a default; aliases by their names."""
-    without = _BOUNDED.sub(r"\1", signature.replace("<factory>", "..."))
-    return _ALIAS.sub(r"~\1", without)
+    """Without bounds, which stand with the parts, and without what makes a default."""
+    return _BOUNDED.sub(r"\1", signature.replace("<factory>", "..."))
 
 
 def _skip(app: Sphinx, _what: str, name: str, _thing: Any, _skipped: bool, _options: Any) -> bool | None:
@@ -134,6 +133,8 @@ def _skip(app: Sphinx, _what: str, name: str, _thing: Any, _skipped: bool, _opti
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    # Within tuple[...] and the like Sphinx shows an alias by its repr, which is made for debugging.
+    TypeAliasForwardRef.__repr__ = lambda alias: f"~{alias.name}"  # type: ignore[method-assign]
     app.connect("autodoc-process-docstring", _docstring)
     app.connect("autodoc-process-signature", _signature)
     app.connect("autodoc-skip-member", _skip)

@@ -68,6 +68,13 @@ def test_every_key_of_a_campaign_file_is_told(site: Path) -> None:
     assert "4294967295" in text  # a seed's bound, in full
 
 
+@pytest.mark.long
+def test_signatures_are_for_people(site: Path) -> None:
+    pages = {page.name: page.read_text() for page in (site / "reference").glob("*.html")}
+    noise = ("TypeAliasForwardRef", "FieldInfo", "Alias for field number", "&lt;factory&gt;", "Annotated[")
+    assert [(name, word) for name, text in pages.items() for word in noise if word in text] == []
+
+
 def test_lines_of_a_name_and_what_it_is_become_a_list() -> None:
     told = [
         "Two limits.",
