@@ -71,7 +71,7 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
 
 def test_what_is_composed_fits_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZBO_NOTIFY", "https://chat.example/hooks/1234")
-    assert len(composed()) == 7
+    assert len(composed()) == 8
     for words in composed():
         understood(words)
     for name, service in SERVICES.items():
