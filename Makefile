@@ -13,7 +13,7 @@ test: $(READY)            ## run the suite
 	$(PYTEST) -n 2 --dist loadfile -m "not long and not drill and not e2e and not soak"
 
 test-long: $(READY)       ## what takes longer than a minute
-	$(PYTEST) -m long
+	$(PYTEST) -n 2 -m long
 
 e2e: $(READY)             ## deployments from end to end: server, worker, webhook, kills (about 2 minutes)
 	$(PYTEST) -n 2 -m e2e tests/e2e

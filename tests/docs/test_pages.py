@@ -8,20 +8,19 @@ import pytest
 from pages import PAGES, ROOT, TYPED, anchors, blocks, links
 from reader import Reader, pattern
 
-LONG = {"README.md", "tour.md"}
-"""More than a minute: run by `make test-long`."""
 BEFORE = {"README.md": "zbo run ferrosim-curl --trials 2 --without-prefect --no-report"}
 """What a page takes for granted: README's first block makes the whole demo."""
 END_TO_END = "run-it-every-night.md"
 """Its titled consoles are typed by tests/e2e; tests/deployments sees to it that none is left out."""
 
 
-def read() -> list[object]:
+def read() -> list[str]:
     """Pages with anything to do on them."""
     todo = [page for page in PAGES if any(block.language in TYPED and not block.excuse for block in blocks(page))]
-    return [pytest.param(page, marks=[pytest.mark.long] * (page in LONG)) for page in todo if page != END_TO_END]
+    return [page for page in todo if page != END_TO_END]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", read())
 def test_all_that_a_page_says_to_do(page: str, reader: Reader) -> None:
