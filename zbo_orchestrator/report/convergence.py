@@ -90,6 +90,9 @@ def _levels(axes: Axes, findings: Findings) -> None:
         if value is None or not np.isfinite(value):
             continue
         axes.axhline(value, color=palette.MUTED, lw=0.9, ls=(0, (4, 3)))
+        low, high = axes.get_ylim()
+        room = 0.1 * (high - low) * (1 if findings.goal.maximize else -1)  # for the word, below the legend
+        axes.set_ylim(min(low, value + room), max(high, value + room))
         axes.annotate(
             f"{label} {number(value)}", (0.01, value), xycoords=axes.get_yaxis_transform(), ha="left", va=beyond,
             fontsize=palette.SMALL, color=palette.MUTED,
