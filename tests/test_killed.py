@@ -95,3 +95,14 @@ def test_the_command_killed_and_typed_again_through_prefect(campaign_file: Calla
     conduct(load(file), tmp_path / "straight", Watcher())
     assert Record.read(history).state == "finished"
     assert_equal_histories(tmp_path / "straight", history)
+
+
+def test_scratch_that_a_kill_left_behind_goes_with_the_next_sitting(
+    campaign_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    history = tmp_path / "history"
+    conduct(load(campaign_file(), ["budget.total=5"]), history, Watcher())
+    left = tmp_path / "history.scratch" / "4"
+    (left / "checkpoints").mkdir(parents=True)
+    conduct(load(campaign_file(), ["budget.total=6"]), history, Watcher())
+    assert not left.parent.exists()

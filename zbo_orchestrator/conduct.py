@@ -26,7 +26,7 @@ from zbo_orchestrator.model import ConfigurationError, Goal, Status, Stopped, Tr
 from zbo_orchestrator.oversight import Oversight
 from zbo_orchestrator.place import Address, Place
 from zbo_orchestrator.planners.sentinels import Sentinels
-from zbo_orchestrator.workers import Inline, Progress, Threads
+from zbo_orchestrator.workers import Inline, Progress, Threads, sweep
 
 WorkersKind = Literal["inline", "threads", "processes", "dask"]
 BREAKER = 5
@@ -138,6 +138,7 @@ def conduct(
     ):
         if history.state == "finished":
             oversight.attend(deque())  # more budget may be asked for
+        sweep(scratch_folder(path), {proposal.number for proposal in history.waiting()})
         watcher.opened(history)
         for trial in trials:
             noted()

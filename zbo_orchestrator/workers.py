@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextvars
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +59,13 @@ class Scratch:
     def forget(self, number: int) -> None:
         folder = self.root / str(number)
         if folder.exists():
+            shutil.rmtree(folder)
+
+
+def sweep(root: Path, kept: Collection[int]) -> None:
+    """Remove the folders of trials other than those kept, which a kill after a trial's record leaves behind."""
+    for folder in root.glob("[0-9]*"):
+        if folder.name.isdigit() and int(folder.name) not in kept:
             shutil.rmtree(folder)
 
 
