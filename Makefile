@@ -41,7 +41,7 @@ package: $(READY)         ## build the wheel, install it into an empty environme
 	sh tests/package.sh
 
 docs: $(READY)            ## build the documentation and the reference as a site
-	$(BIN)/sphinx-build -W --keep-going -q -c docs/site -d build/doctrees docs build/docs
+	$(BIN)/sphinx-build -E -W --keep-going -q -c docs/site -d build/doctrees docs build/docs
 	@echo "build/docs/index.html"
 
 bench: $(READY)           ## every table of benchmarks/ (about 20 minutes)

@@ -112,7 +112,7 @@ def _markdown(facts: dict[str, Any], address: str) -> str:
         f"- {facts['trials']} trials",
         f"- state: {facts['state']}{': ' + facts['stop'] if facts['stop'] else ''}",
         f"- history: `{facts['history']}`",
-        f"- report: [{address}/report]({address}/report)" if address else f"- report: `zbo report {facts['history']}`",
+        f"- report: {f'[as it is now]({address}/report), or ' if address else ''}`zbo report {facts['history']}`",
     ]
     return "\n".join(lines)
 

@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from zbo_orchestrator.model import ConfigurationError
@@ -62,16 +62,20 @@ def answers(url: str) -> bool:
         return False
 
 
-def free_port(host: str, port: int) -> int:
-    """The port, or any free one for 0; raises `ConfigurationError` where it cannot be had."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as taken:
-            said = f"{host} port {port} cannot be served: {taken.strerror}; wanted a free one"
-            raise ConfigurationError(said) from taken
-        return int(probe.getsockname()[1])
+def free_ports(host: str, *wanted: int) -> list[int]:
+    """These ports, for each 0 any free one; raises `ConfigurationError` where one cannot be had."""
+    with ExitStack() as held:
+        return [_bound(held.enter_context(socket.socket()), host, port) for port in wanted]
+
+
+def _bound(probe: socket.socket, host: str, port: int) -> int:
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        probe.bind((host, port))
+    except OSError as taken:
+        said = f"{host} port {port} cannot be served: {taken.strerror}; wanted a free one"
+        raise ConfigurationError(said) from taken
+    return int(probe.getsockname()[1])
 
 
 def _wait_for_owner() -> None:

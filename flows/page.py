@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +12,7 @@ from uuid import UUID
 from prefect import get_client
 from prefect.artifacts import Artifact, ImageArtifact
 from prefect.client.schemas.actions import ArtifactUpdate
+from prefect.exceptions import PrefectHTTPStatusError
 
 from zbo_flows.server import PAGES
 from zbo_orchestrator.place import Place
@@ -32,9 +34,22 @@ class Page:
         key, data = str(artifact.key), artifact.format(_sync=True)  # type: ignore[call-arg]
         if key not in self._shown:
             self._shown[key] = (artifact.create(_sync=True).id, data)  # type: ignore[call-arg, union-attr]
-        elif data != self._shown[key][1]:
-            self._shown[key] = (self._shown[key][0], data)
-            get_client(sync_client=True).update_artifact(self._shown[key][0], ArtifactUpdate(data=data))
+        elif data != self._shown[key][1] and not self._update(key, data):
+            del self._shown[key]
+            self.put(artifact)
+
+    def _update(self, key: str, data: Any) -> bool:
+        """Whether the server still had it: somebody may have deleted it there."""
+        shown, _ = self._shown[key]
+        self._shown[key] = (shown, data)
+        with get_client(sync_client=True) as client:
+            try:
+                client.update_artifact(shown, ArtifactUpdate(data=data))
+            except PrefectHTTPStatusError as refused:
+                if refused.response.status_code != HTTPStatus.NOT_FOUND:
+                    raise
+                return False
+        return True
 
 
 def pictures(key: str, served: str) -> list[ImageArtifact]:
@@ -47,7 +62,7 @@ def pictures(key: str, served: str) -> list[ImageArtifact]:
 
 def served(history: Place) -> str:
     """The address of a history on `zbo pages`; empty where nothing is served, or it is not in the working folder."""
-    pages, folder = os.environ.get(PAGES, ""), history.folder.resolve()
-    if not pages or history.remote or not folder.is_relative_to(Path.cwd()):
+    pages, folder, here = os.environ.get(PAGES, ""), history.folder.resolve(), Path.cwd()
+    if not pages or history.remote or here not in folder.parents:
         return ""
-    return f"{pages.rstrip('/')}/{quote(folder.relative_to(Path.cwd()).as_posix())}"
+    return f"{pages.rstrip('/')}/{quote(folder.relative_to(here).as_posix())}"

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from pathlib import Path
 
 import platformdirs
 
-from zbo_flows.owned import LOOPBACK, address, answers, end_with_owner, free_port, owned
+from zbo_flows.owned import LOOPBACK, address, answers, end_with_owner, free_ports, owned
 from zbo_orchestrator.model import ConfigurationError
 
 PATIENCE = 120.0
@@ -53,12 +54,11 @@ def settle() -> None:
 
 @dataclass(slots=True)
 class Server:
-    """A Prefect API that is there or on its way; `pages` is where histories are served, if anywhere."""
+    """A Prefect API that is there or on its way, and the pages of histories beside it."""
 
     url: str
-    pages: str = ""
     process: subprocess.Popen[bytes] | None = None
-    log: Path | None = None
+    pages: subprocess.Popen[bytes] | None = None
 
     @property
     def page(self) -> str:
@@ -70,10 +70,17 @@ class Server:
         deadline = time.monotonic() + (PATIENCE if self.process else 10.0)
         while not answers(f"{self.url}/health"):
             if self.process and self.process.poll() is not None:
-                raise ConfigurationError(f"the Prefect server ended at its start; its log is {self.log}")
+                raise ConfigurationError(f"the Prefect server ended at its start; its log is {_log('server')}")
             if time.monotonic() > deadline:
                 raise ConfigurationError(f"no Prefect API answers at {self.url}; start it, or unset PREFECT_API_URL")
             time.sleep(0.1)
+        if self.pages and self.pages.poll() is not None:
+            warnings.warn(f"the pages of histories ended at their start; their log is {_log('pages')}", stacklevel=2)
+            os.environ.pop(PAGES, None)
+
+
+def _log(kind: str) -> Path:
+    return Path(os.environ["PREFECT_HOME"]) / f"{kind}.log"
 
 
 @contextmanager
@@ -84,20 +91,21 @@ def server(host: str = LOOPBACK, port: int = 0) -> Iterator[Server]:
     """
     settle()
     if url := os.environ.get("PREFECT_API_URL"):
-        yield Server(url, os.environ.get(PAGES, ""))
+        yield Server(url)
         return
-    folder = Path(os.environ["PREFECT_HOME"])
-    folder.mkdir(parents=True, exist_ok=True)
-    port, beside = free_port(host, port), free_port(host, port and port + 1)
+    Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
+    elsewhere = bool(os.environ.get(PAGES))
+    port, *beside = free_ports(host, port, *([] if elsewhere else [port and port + 1]))
     url = f"{address(host, port)}/api"
+    started = Server(url)
     with ExitStack() as stack:
-        log = folder / "server.log"
-        process = stack.enter_context(owned("zbo_flows.server", host, port, log, {"PREFECT_SERVER_UI_API_URL": url}))
+        ui = {"PREFECT_SERVER_UI_API_URL": url}
+        started.process = stack.enter_context(owned("zbo_flows.server", host, port, _log("server"), ui))
         stack.enter_context(_set("PREFECT_API_URL", url))
-        if not os.environ.get(PAGES):
-            stack.enter_context(owned("zbo_flows.pages", host, beside, folder / "pages.log", {}))
-            stack.enter_context(_set(PAGES, address(host, beside)))
-        yield Server(url, os.environ[PAGES], process, log)
+        for free in beside:
+            started.pages = stack.enter_context(owned("zbo_flows.pages", host, free, _log("pages"), {}))
+            stack.enter_context(_set(PAGES, address(host, free)))
+        yield started
 
 
 @contextmanager
@@ -106,7 +114,7 @@ def _set(name: str, value: str) -> Iterator[None]:
     try:
         yield
     finally:
-        del os.environ[name]
+        os.environ.pop(name, None)
 
 
 def _serve(host: str, port: int) -> None:

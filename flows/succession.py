@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import socket
+from pathlib import Path
 from uuid import UUID
 
 from prefect import get_client
@@ -17,26 +21,28 @@ _UNDER_WAY = (StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING)
 
 
 class Succession(Watcher):
-    """Notes beside the history which flow run writes it, and ends in Prefect the one that was noted there."""
+    """Notes beside the history which flow run writes it, and ends in Prefect one that was noted there and is gone."""
 
     def __init__(self, run: UUID) -> None:
         self._run = run
 
     def opened(self, history: History) -> None:
-        """The history's lock is ours, so whoever had it before is gone."""
+        """Whoever had the history's lock has let go of it: it is ours. Its process may still be saying goodbye."""
         note = history.path.beside(".flow-run")
-        before = note.read_text() if note.exists() else ""
-        note.write_text(str(self._run))
-        if before and before != str(self._run):
-            self._end(UUID(before))
+        before = json.loads(note.read_text()) if note.exists() else {}
+        fresh = note.with_name(f"{note.name}.part")
+        fresh.write_text(json.dumps({"flow_run": str(self._run), "host": socket.gethostname(), "pid": os.getpid()}))
+        fresh.replace(note)
+        if before and before["host"] == socket.gethostname() and not Path("/proc", str(before["pid"])).exists():
+            self._end(UUID(before["flow_run"]))
 
     def _end(self, run: UUID) -> None:
-        client = get_client(sync_client=True)
-        try:
-            state = client.read_flow_run(run).state
-        except ObjectNotFound:  # deleted since, or another server's
-            return
-        if state is not None and state.type in _UNDER_WAY:
-            said = f"its process is gone; flow run {self._run} goes on with its history"
-            client.set_flow_run_state(run, Crashed(message=said), force=True)
-            get_run_logger().warning("flow run %s wrote this history before: %s", run, said)
+        with get_client(sync_client=True) as client:
+            try:
+                state = client.read_flow_run(run).state
+            except ObjectNotFound:  # deleted since, or another server's
+                return
+            if state is not None and state.type in _UNDER_WAY:
+                said = f"its process is gone; flow run {self._run} goes on with its history"
+                client.set_flow_run_state(run, Crashed(message=said), force=True)
+                get_run_logger().warning("flow run %s wrote this history before: %s", run, said)

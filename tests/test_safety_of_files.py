@@ -187,6 +187,8 @@ def test_an_address_without_a_password_is_none(campaign: Callable[..., Path]) ->
 @pytest.mark.parametrize("served", ["PREFECT_API_URL", "ZBO_PAGES"])
 def test_what_is_served_is_on_loopback_alone_unless_told_otherwise(api: str, served: str) -> None:
     httpx.get(os.environ[served], timeout=30, follow_redirects=True)
+    if served == "ZBO_PAGES":
+        assert httpx.get(os.environ[served], headers={"host": "evil.example"}).status_code == 400
     port = f"{urlsplit(os.environ[served]).port:04X}"
     listening = [
         address

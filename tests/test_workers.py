@@ -160,6 +160,17 @@ def test_a_child_whose_report_is_never_answered_is_not_kept(child: Supervised) -
     assert child.execute(trajectory(0), RecordedRun()).arrays["pid"][0] != os.getpid()
 
 
+def test_threads_know_of_a_result_before_it_is_read(tmp_path: Path) -> None:
+    workers = Threads(Echo(), 2, tmp_path)
+    workers.start([Job(number, 1, 0, trajectory(number)) for number in range(2)])
+    results, deadline = workers.results(), time.monotonic() + 20
+    for _ in range(2):
+        while not workers.ready():
+            assert time.monotonic() < deadline
+        next(results)
+    assert not workers.ready()
+
+
 def test_a_child_does_not_outlive_its_parent(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(

@@ -93,7 +93,7 @@ class Inline:
             yield from self._next()
 
     def ready(self) -> bool:
-        """Never: one that ends here has kept the caller waiting."""
+        """Never known: the next one of a batch may take as long as a trial."""
         return False
 
     def stop(self, number: int, reason: str) -> None:  # noqa: ARG002 (what runs here is over when it can be asked)

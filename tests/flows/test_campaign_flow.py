@@ -15,7 +15,7 @@ import httpx
 import pytest
 from equality import assert_equal_histories
 
-from zbo_flows.owned import free_port, owned
+from zbo_flows.owned import free_ports, owned
 from zbo_orchestrator.campaign import load
 from zbo_orchestrator.conduct import Watcher, conduct
 from zbo_orchestrator.history import History, Record
@@ -79,14 +79,14 @@ def test_a_run_shows_pictures_of_a_history_that_is_served(
     from zbo_flows.campaign import run_campaign  # noqa: PLC0415
 
     monkeypatch.chdir(tmp_path)
-    port = free_port("127.0.0.1", 0)
+    (port,) = free_ports("127.0.0.1", 0)
     pages = f"http://127.0.0.1:{port}"
     monkeypatch.setenv("ZBO_PAGES", pages)
     with owned("zbo_flows.pages", "127.0.0.1", port, tmp_path / "pages.log", {}):
         run_campaign(str(campaign_file(name="pictured")), "histories/my flow", trials=5)
         wanted = {"artifacts": {"key": {"like_": "pictured-%"}}}
         shown = {one["key"]: one["data"] for one in httpx.post(f"{api}/artifacts/latest/filter", json=wanted).json()}
-        assert f"({pages}/histories/my%20flow/report)" in shown["pictured-summary"]
+        assert f"[as it is now]({pages}/histories/my%20flow/report)" in shown["pictured-summary"]
         for figure in ("latent-space", "best-trajectory"):
             assert httpx.get(shown[f"pictured-{figure}"], timeout=60).content.startswith(b"\x89PNG")
         assert "pictured" in httpx.get(f"{pages}/histories/my%20flow/report", timeout=60).text
@@ -138,7 +138,7 @@ def test_a_killed_owner_leaves_no_server_behind(tmp_path: Path) -> None:
         "import os, signal\n"
         "from zbo_flows.server import server\n"
         "with server() as running:\n"
-        "    print(running.process.pid, flush=True)\n"
+        "    print(running.process.pid, running.pages.pid, flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     owner = subprocess.run(
@@ -148,11 +148,12 @@ def test_a_killed_owner_leaves_no_server_behind(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    pid = int(owner.stdout)
+    server, pages = map(int, owner.stdout.split())
     deadline = time.monotonic() + 60
-    while _runs(pid) and time.monotonic() < deadline:
+    while (_runs(server) or _runs(pages)) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not _runs(pid)
+    assert not _runs(server)
+    assert not _runs(pages)
 
 
 def _runs(pid: int) -> bool:

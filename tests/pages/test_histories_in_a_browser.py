@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,11 +13,13 @@ import httpx
 import pytest
 import uvicorn
 
-from zbo_flows.owned import free_port
+from zbo_flows.owned import free_ports
 from zbo_orchestrator.campaign import load
+from zbo_orchestrator.cli import main
 from zbo_orchestrator.conduct import Watcher, conduct
 from zbo_orchestrator.history import History, Record
 from zbo_orchestrator.pages.application import application
+from zbo_orchestrator.survey import survey
 
 PNG = b"\x89PNG"
 Visit = Callable[[Path], httpx.Client]
@@ -36,7 +39,7 @@ def visit() -> Iterator[Visit]:
     with ExitStack() as stack:
 
         def visit(folder: Path) -> httpx.Client:
-            port = free_port("127.0.0.1", 0)
+            (port,) = free_ports("127.0.0.1", 0)
             server = uvicorn.Server(uvicorn.Config(application(folder, ["127.0.0.1"]), port=port, log_level="error"))
             thread = threading.Thread(target=server.run, daemon=True)
             thread.start()
@@ -57,6 +60,8 @@ def test_every_history_of_the_folder_is_in_the_table(
     assert 'href="histories/first/report"' in before
     assert "5 of 5" in before
     assert "finished" in before
+    shutil.copytree(folder / "histories" / "first", folder / "histories" / "first.scan")  # a store, and no history
+    assert browser.get("/").text.count("/report") == 1
     conduct(load(campaign_file(name="other"), ["budget.total=4"]), folder / "histories" / "the <b>est", Watcher())
     (folder / ".hidden").mkdir()
     (folder / "histories" / "first").rename(folder / ".hidden" / "first")
@@ -80,6 +85,10 @@ def test_a_report_and_its_figures_are_as_the_history_is_now(
     conduct(load(campaign_file(), ["budget.total=6"]), path, Watcher())
     assert Record.read(path).commit in browser.get("/histories/first/report").text
     assert browser.get("/histories/first/latent-space.png").content != before
+    assert "rarity" not in browser.get("/histories/first/report").text
+    survey(load(campaign_file()), path)
+    assert "rarity" in browser.get("/histories/first/report").text
+    assert browser.get("/histories/first/rarity.png").content.startswith(PNG)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +100,7 @@ def test_a_report_and_its_figures_are_as_the_history_is_now(
         ("/histories/first", "Not Found"),
         ("/histories/%2e%2e/%2e%2e/outside/report", "no history histories/../../outside"),
         ("/%2F{outside}/report", "no history /"),
+        ("/link/report", "no history link"),
     ],
 )
 def test_what_is_not_there_or_not_in_the_folder_is_refused(
@@ -98,6 +108,7 @@ def test_what_is_not_there_or_not_in_the_folder_is_refused(
 ) -> None:
     outside = folder.parent / "outside"
     conduct(load(campaign_file(), ["budget.total=4"]), outside, Watcher())
+    (folder / "link").symlink_to(outside)
     answer = visit(folder).get(address.format(outside=outside))
     assert answer.status_code == 404
     assert said in answer.text
@@ -125,3 +136,13 @@ def test_nothing_can_be_changed(visit: Visit, folder: Path) -> None:
     browser = visit(folder)
     for address in ("/", "/histories/first/report"):
         assert [browser.request(verb, address).status_code for verb in ("POST", "PUT", "DELETE")] == [405] * 3
+
+
+@pytest.mark.parametrize(
+    ("named", "said"), [("histories/first", "is a history; wanted the folder that it is in"), ("none", "is no folder")]
+)
+def test_what_cannot_be_served_is_told(folder: Path, capsys: pytest.CaptureFixture[str], named: str, said: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["pages", str(folder / named)])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err

@@ -10,33 +10,33 @@ from zbo_orchestrator.model import Array, Status, Stop
 from zbo_orchestrator.planners.acquisition import Acquisition
 from zbo_orchestrator.planners.agent import Agent
 from zbo_orchestrator.planners.baselines import Random
-from zbo_orchestrator.planners.success import ROWS, WHOLE, probability
+from zbo_orchestrator.planners.success import ROWS, WHOLE, learnt
 
 POINTS = np.random.default_rng(0).uniform(0, 1, (500, 2))
 
 
 def test_without_failures_success_is_certain() -> None:
-    assert np.array_equal(probability(POINTS[:9], np.zeros(9, bool), POINTS), np.ones(500))
+    assert np.array_equal(learnt(POINTS[:9], np.zeros(9, bool)).at(POINTS), np.ones(500))
 
 
 def test_a_half_plane_is_learnt() -> None:
     x = np.random.default_rng(1).uniform(0, 1, (40, 2))
-    chance = probability(x, x[:, 0] > 0.5, POINTS)
+    chance = learnt(x, x[:, 0] > 0.5).at(POINTS)
     assert (chance[POINTS[:, 0] > 0.7] < 0.25).all()
     assert (chance[POINTS[:, 0] < 0.3] > 0.75).all()
 
 
 def test_one_failure_lowers_its_neighbourhood_and_little_else() -> None:
     x = np.random.default_rng(2).uniform(0, 1, (30, 2))
-    chance = probability(x, np.arange(30) == 7, np.concatenate([x[[7]], POINTS]))
+    chance = learnt(x, np.arange(30) == 7).at(np.concatenate([x[[7]], POINTS]))
     assert chance[0] < np.median(chance) - 0.05
     assert np.median(chance) > 0.85
 
 
 def test_everything_failing_is_survived_and_many_rows_are_thinned() -> None:
-    assert (probability(POINTS[:6], np.ones(6, bool), POINTS) < 0.5).all()
+    assert (learnt(POINTS[:6], np.ones(6, bool)).at(POINTS) < 0.5).all()
     x = np.random.default_rng(3).uniform(0, 1, (3 * ROWS, 2))
-    chance = probability(x, x[:, 1] > 0.3, POINTS)
+    chance = learnt(x, x[:, 1] > 0.3).at(POINTS)
     assert (chance[POINTS[:, 1] > 0.4] < 0.2).all()
 
 
@@ -103,4 +103,4 @@ def test_many_trials_are_judged_in_blocks_to_the_same_effect() -> None:
     x = np.random.default_rng(4).uniform(0, 1, (WHOLE + 1, 2))
     points = np.random.default_rng(5).uniform(0, 1, (3000, 2))
     failed = x[:, 0] > 0.6
-    assert np.allclose(probability(x, failed, points)[:500], probability(x, failed, points[:500]), atol=1e-12)
+    assert np.allclose(learnt(x, failed).at(points)[:500], learnt(x, failed).at(points[:500]), atol=1e-12)

@@ -6,6 +6,7 @@ imports stand in functions.
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import sys
@@ -35,6 +36,8 @@ _CODES: dict[type[ZboError], int] = {
     FatalError: FATAL,
     Unattended: UNATTENDED,
 }
+_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+"""What a machine refuses, whoever asks; any other error of the system is taken for a bug."""
 
 
 app = typer.Typer(
@@ -116,7 +119,7 @@ for _asked in people.COMMANDS:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run a command line; every error of ours, or of the machine, is one readable text on stderr and an exit code."""
+    """Run a command line; every error of ours, or a full disk, is one readable text on stderr and an exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     _quieten()
@@ -125,14 +128,22 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             stream.reconfigure(errors="replace")  # a terminal without Braille shows question marks, not a traceback
     try:
         app(args=[word for word in words if word != "--debug"], prog_name="zbo")
-    except (ZboError, OSError) as error:  # the latter: a full disk, a folder that may not be written
-        if debug:
-            traceback.print_exc()
-        typer.echo(f"zbo: {error}", err=True)
-        leave(next((code for kind, code in _CODES.items() if isinstance(error, kind)), FAILED))
+    except ZboError as error:
+        _told(error, next((code for kind, code in _CODES.items() if isinstance(error, kind)), FAILED), debug=debug)
+    except OSError as error:
+        if error.errno not in _CANNOT_WRITE:
+            raise
+        _told(error, HISTORY, debug=debug)
     except SystemExit as end:
         leave(end.code if isinstance(end.code, int) else FAILED)
     leave(DONE)
+
+
+def _told(error: Exception, code: int, *, debug: bool) -> NoReturn:
+    if debug:
+        traceback.print_exception(error)
+    typer.echo(f"zbo: {error}", err=True)
+    leave(code)
 
 
 def _quieten() -> None:

@@ -20,7 +20,7 @@ def serve(
         Path | None,
         typer.Option("--file", metavar="YAML", help="A prefect.yaml of your own. [default: the shipped one]"),
     ] = None,
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Where Prefect's pages are.")] = 4200,
+    port: Annotated[int, typer.Option("--port", min=1, max=65534, help="Where Prefect's pages are.")] = 4200,
     host: Annotated[
         str, typer.Option("--host", help="The address to bind: whoever reaches it can run campaigns here.")
     ] = "127.0.0.1",
@@ -44,7 +44,7 @@ def serve(
     zbo serve --file my-lab.yaml --limit 1     your own
     """
     os.environ.setdefault("PREFECT_RUNNER_POLL_FREQUENCY", "2")
-    from zbo_flows.server import server
+    from zbo_flows.server import PAGES, server
 
     with server(host, port) as api:
         typer.echo(f"starting a server at {api.page}")
@@ -61,7 +61,7 @@ def serve(
             from zbo_flows.notifying import notify as call
 
             typer.echo(f"the address is called by {', '.join(call(notify))}")
-        for line in told(wanted, api.page, api.pages):
+        for line in told(wanted, api.page, os.environ.get(PAGES, "")):
             typer.echo(line)
         warnings.filterwarnings("ignore", message="coroutine 'Runner.astop' was never awaited")  # Prefect's, at SIGTERM
         run(wanted, limit)

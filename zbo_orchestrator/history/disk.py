@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from zbo_orchestrator.model import HistoryError
+
 REFERENCE = Path("refs") / "branch.main" / "ref.json"
 _WRITTEN = ("chunks", "manifests", "snapshots", "transactions")
 
@@ -57,7 +59,9 @@ def newest_snapshot(path: Path) -> str:
 def mend_reference(path: Path) -> None:
     """A reference is written after all else of its commit: where it is torn, the newest snapshot is complete."""
     torn = path / REFERENCE
+    if not (kept := snapshots(path)):
+        raise HistoryError(f"{path} has no snapshot, so that its torn reference cannot be mended")
     fresh = torn.with_suffix(".mended")
-    fresh.write_text(json.dumps({"snapshot": newest_snapshot(path)}))
+    fresh.write_text(json.dumps({"snapshot": kept[0]}))
     sync(fresh)
     fresh.replace(torn)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -18,12 +18,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from zbo_orchestrator.history import Record, disk
+from zbo_orchestrator.history import disk
 from zbo_orchestrator.model import HistoryError
-from zbo_orchestrator.pages.shelf import histories, line
+from zbo_orchestrator.pages.shelf import histories, is_history, line
+from zbo_orchestrator.place import Place
 from zbo_orchestrator.report import writing
+from zbo_orchestrator.report.compared import Compared
+from zbo_orchestrator.report.findings import Findings
 from zbo_orchestrator.report.gallery import figure_of
-from zbo_orchestrator.report.gather import gather
 from zbo_orchestrator.report.rendering import drawing, png
 
 _FRESH = {"Cache-Control": "no-cache"}
@@ -40,7 +42,9 @@ def application(folder: Path, hosts: Sequence[str] = ("*",)) -> Starlette:
         Route("/{history:path}/{figure}.png", shelf.picture),
     ]
     guard = Middleware(TrustedHostMiddleware, allowed_hosts=[*hosts], www_redirect=False)
-    return Starlette(routes=routes, middleware=[guard], exception_handlers={HistoryError: _unreadable})
+    return Starlette(
+        routes=routes, middleware=[guard], exception_handlers={HistoryError: _unreadable, OSError: _unreadable}
+    )
 
 
 class _Shelf:
@@ -56,20 +60,20 @@ class _Shelf:
     def report(self, request: Request) -> Response:
         path = self._history(request)
         with _DRAWING:
-            return HTMLResponse(_report(path, disk.reference(path)), headers=_FRESH)
+            return HTMLResponse(_report(path, _state(path)), headers=_FRESH)
 
     def picture(self, request: Request) -> Response:
         path, name = self._history(request), request.path_params["figure"]
         with _DRAWING:
-            drawn = _picture(path, name, disk.reference(path))
+            drawn = _picture(path, name, _state(path))
         if drawn is None:
             raise HTTPException(404, f"{path.name} has no figure {name!r}, or not yet")
         return Response(drawn, media_type="image/png", headers=_FRESH)
 
     def _history(self, request: Request) -> Path:
-        name = PurePosixPath(request.path_params["history"])
-        path = self._folder / name
-        if ".." in name.parts or name.is_absolute() or not disk.exists(path):
+        name = request.path_params["history"]
+        path: Path = (self._folder / name).resolve()
+        if self._folder not in path.parents or not is_history(path):
             raise HTTPException(404, f"no history {name} in the folder that is served")
         return path
 
@@ -78,17 +82,27 @@ def _unreadable(_: Request, error: Exception) -> Response:
     return PlainTextResponse(str(error), status_code=500)
 
 
-@lru_cache(maxsize=8)
-def _report(path: Path, _commit: str | None) -> str:
-    findings, compared = writing.found(path)
+def _state(path: Path) -> Hashable:
+    """What a report is drawn of: the history's commit, its scan, its comparison. Drawn anew when one has changed."""
+    scan, final = (Place(path).beside(ending) for ending in (".scan", ".final"))
+    return disk.reference(path), is_history(scan) and disk.reference(scan), final.exists() and final.stat().st_mtime_ns
+
+
+@lru_cache(maxsize=4)
+def _found(path: Path, _state: Hashable) -> tuple[Findings, Compared | None]:
+    return writing.found(path)
+
+
+@lru_cache(maxsize=4)
+def _report(path: Path, state: Hashable) -> str:
     with drawing():
-        return writing.text(findings, compared, writing.exhibited(findings, compared))
+        return writing.text(*_found(path, state))
 
 
 @lru_cache(maxsize=64)
-def _picture(path: Path, name: str, _commit: str | None) -> bytes | None:
+def _picture(path: Path, name: str, state: Hashable) -> bytes | None:
     with drawing():
-        figure = figure_of(gather(Record.read(path)), name)
+        figure = figure_of(_found(path, state)[0], name)
         if figure is None:
             return None
         drawn = io.BytesIO()

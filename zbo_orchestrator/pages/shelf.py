@@ -16,6 +16,8 @@ from zbo_orchestrator.report.wording import moment, number
 
 DEPTH = 4
 """Folders below the one that is served in which histories are looked for."""
+_BESIDE = {".scan", ".final", ".scratch", ".inbox", ".unborn"}
+"""Endings of what stands beside a history (`Place.beside`), stores of their own among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +29,35 @@ class Line:
     trials: str
     best: str
     changed: str
-    finished: bool = False
 
 
 def histories(folder: Path) -> Iterator[Path]:
-    """The local histories in a folder, by name; hidden folders are passed over."""
-    for place, inner, _ in os.walk(folder, followlinks=True):
+    """The local histories in a folder, by name; links, and hidden and unreadable folders, are passed over."""
+    for place, inner, _ in os.walk(folder):
         path = Path(place)
-        if disk.exists(path):
+        if found := is_history(path):
             yield path
         deep = len(path.relative_to(folder).parts) >= DEPTH
-        inner[:] = [] if deep or disk.exists(path) else sorted(name for name in inner if not name.startswith("."))
+        inner[:] = [] if found or deep else sorted(name for name in inner if _may_hold(path / name))
+
+
+def is_history(path: Path) -> bool:
+    """Whether a folder is one that may be looked into."""
+    try:
+        return disk.exists(path)
+    except PermissionError:
+        return False
+
+
+def _may_hold(path: Path) -> bool:
+    return not path.name.startswith(".") and path.suffix not in _BESIDE and os.access(path, os.R_OK | os.X_OK)
 
 
 def line(path: Path) -> Line:
     """Read anew only when there is a new commit; one that cannot be read says why."""
     try:
         return _line(path, disk.reference(path))
-    except HistoryError as unreadable:
+    except (HistoryError, OSError) as unreadable:
         return Line("", str(unreadable), "", "", "")
 
 
@@ -57,4 +70,4 @@ def _line(path: Path, _commit: str | None) -> Line:
     state = f"{record.state}: {record.stop_reason}" if record.stop_reason else record.state
     done = f"{len(ended)} of {record.budget.total}"
     changed = moment(float(ended.max())) if len(ended) else ""
-    return Line(record.name, state, done, best, changed, record.state == "finished")
+    return Line(record.name, state, done, best, changed)

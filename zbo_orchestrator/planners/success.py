@@ -25,7 +25,10 @@ _STEPS = 30
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chance:
-    """How probably a trial succeeds at a point, as trials tell: one model for each length scale, and its weight."""
+    """How probably a trial succeeds at a point, as `trials` tell; x[n, d] are those looked at.
+
+    modes, weights   one for each length scale; none where nothing failed
+    """
 
     x: Array
     trials: int
@@ -62,11 +65,6 @@ def learnt(x: Array, failed: Array) -> Chance:
     apart = cdist(x, x, "sqeuclidean")
     modes = [_laplace(_AMPLITUDE * np.exp(-apart / scale), sign, offset) for scale in _scales(x)]
     return Chance(x, len(failed), modes, softmax([mode.evidence for mode in modes]))
-
-
-def probability(x: Array, failed: Array, points: Array) -> Array:
-    """The chance [m] of success at points[m, d], learnt from trials x[n, d]; all unit box."""
-    return learnt(x, failed).at(points)
 
 
 def _scales(x: Array) -> list[float]:

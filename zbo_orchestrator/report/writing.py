@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,13 +56,15 @@ def present(
     return place
 
 
+def text(findings: Findings, compared: Compared | None, exhibits: Sequence[Exhibit] | None = None) -> str:
+    """The report as HTML; its exhibits are drawn where they are not given."""
+    against = verdict(compared.comparison) if compared else ""
+    return page(findings, exhibited(findings, compared) if exhibits is None else exhibits, against)
+
+
 def exhibited(findings: Findings, compared: Compared | None) -> list[Exhibit]:
+    """Every figure of the report."""
     return [*gallery(findings), *(used(compared) if compared else ())]
-
-
-def text(findings: Findings, compared: Compared | None, exhibits: list[Exhibit]) -> str:
-    """The report as HTML."""
-    return page(findings, exhibits, verdict(compared.comparison) if compared else "")
 
 
 def beside(record: Record) -> Beside:
