@@ -37,7 +37,7 @@ def zbo(*arguments: object, cwd: Path, **environment: str) -> subprocess.Complet
 
 
 def _unconfigured() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "ZBO_PAGES"))}
 
 
 def test_inline_in_a_child_process_and_through_prefect_give_equal_histories(
