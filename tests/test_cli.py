@@ -187,6 +187,12 @@ def test_debug_shows_the_traceback_wherever_it_stands(zbo: Zbo) -> None:
     assert "Traceback" in zbo("--debug", "show", "nowhere").err
 
 
+def test_where_nothing_can_be_written_it_ends_with_3_in_one_line(zbo: Zbo, finished: Path) -> None:
+    ended = zbo("report", finished, "--out", "/dev/full")
+    assert ended.code == 3
+    assert ended.err == "zbo: [Errno 28] No space left on device\n"
+
+
 def test_ctrl_c_ends_with_130_and_the_same_command_goes_on_bit_for_bit(zbo: Zbo, tmp_path: Path) -> None:
     slow = written(tmp_path, DIRECT, planner={"use": "sobol"}, executor={"use": "lab:Hill", "wait": 0.1})
     command = [*ZBO, "run", str(slow), *BARE, "--history", "stopped"]
