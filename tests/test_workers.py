@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -169,6 +172,24 @@ def test_threads_know_of_a_result_before_it_is_read(tmp_path: Path) -> None:
             assert time.monotonic() < deadline
         next(results)
     assert not workers.ready()
+
+
+def test_after_ctrl_c_at_any_moment_nothing_is_waited_for_in_vain(tmp_path: Path) -> None:
+    moments, before = random.Random(1), signal.signal(signal.SIGUSR1, signal.default_int_handler)
+    try:
+        for _ in range(300):
+            workers = Threads(Echo(), 2, tmp_path)
+            workers.start([Job(number, 1, 0, trajectory(number)) for number in range(6)])
+            strike = threading.Timer(moments.uniform(0, 0.002), os.kill, (os.getpid(), signal.SIGUSR1))
+            with contextlib.suppress(KeyboardInterrupt):
+                strike.start()
+                list(workers.results())
+                while True:
+                    time.sleep(0.001)
+            list(workers.results())
+            assert not workers.ready()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_a_child_does_not_outlive_its_parent(tmp_path: Path) -> None:

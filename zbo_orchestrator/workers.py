@@ -126,7 +126,8 @@ class Threads:
         self._executor = executor
         self._scratch = Scratch(scratch, progress)
         self._pool = ThreadPoolExecutor(width, thread_name_prefix="trial")
-        self._ended: SimpleQueue[tuple[int, Measurement | ExecutionError | BaseException]] = SimpleQueue()
+        self._ended: dict[int, Measurement | ExecutionError | BaseException] = {}
+        self._sign: SimpleQueue[None] = SimpleQueue()
         self._running: dict[int, _Running] = {}
 
     def start(self, jobs: Sequence[Job]) -> None:
@@ -137,15 +138,19 @@ class Threads:
             self._running[job.number] = _Running(handle, future)
 
     def results(self) -> Iterator[Result]:
-        while self._running:
-            number, result = self._ended.get()
-            del self._running[number]
+        while self._running or self._ended:
+            # Ctrl-C may strike anywhere here. It must lose no result that the next call waits for, and hold no lock.
+            while not self._ended:
+                self._sign.get()
+            number, *_ = tuple(self._ended)
+            self._running.pop(number, None)
+            result = self._ended.pop(number)
             if not isinstance(result, Measurement | ExecutionError):
                 raise result
             yield number, result
 
     def ready(self) -> bool:
-        return not self._ended.empty()
+        return bool(self._ended)
 
     def stop(self, number: int, reason: str) -> None:
         running = self._running.get(number)
@@ -160,7 +165,11 @@ class Threads:
 
     def _run(self, job: Job, handle: Handle) -> None:
         try:
-            self._ended.put((job.number, attempt(self._executor, job, handle)))
+            self._end(job.number, attempt(self._executor, job, handle))
         except BaseException as bug:
-            self._ended.put((job.number, bug))
+            self._end(job.number, bug)
             raise
+
+    def _end(self, number: int, result: Measurement | ExecutionError | BaseException) -> None:
+        self._ended[number] = result
+        self._sign.put(None)
