@@ -16,6 +16,7 @@ from zbo_flows.page import Page, pictures, served
 from zbo_orchestrator.conduct import Watcher, recorded
 from zbo_orchestrator.history import History
 from zbo_orchestrator.model import Status, Trial
+from zbo_orchestrator.place import Place
 
 
 class Artifacts(Watcher):
@@ -25,8 +26,8 @@ class Artifacts(Watcher):
     costs some 0.2 s, and leaves an event in the server.
     """
 
-    def __init__(self, name: str, every: float = 5.0) -> None:
-        self._key = "".join(letter if letter.isalnum() else "-" for letter in name.lower()).strip("-")
+    def __init__(self, history: Place, every: float = 5.0) -> None:
+        self._key = "".join(letter if letter.isalnum() else "-" for letter in ascii(history.name.lower())).strip("-")
         self._every = every
         self._began = time.monotonic()
         self._shown = -np.inf
@@ -80,7 +81,8 @@ class Artifacts(Watcher):
         progress = 100.0 if facts["stop"] else min(done, 100.0)
         self._page.put(ProgressArtifact(progress=progress, key=f"{self._key}-progress"))
         if address and "best" in facts:
-            for picture in pictures(self._key, address):
+            steps = history.trial(facts["best"]["trial"]).trajectory.steps
+            for picture in pictures(self._key, address, steps):
                 self._page.put(picture)
 
 

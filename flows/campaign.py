@@ -32,12 +32,12 @@ Count = Annotated[int, Field(ge=1, le=100_000)]
 
 
 def _run_name() -> str:
-    return Path(flow_run.parameters["campaign"]).stem
+    return Path(flow_run.parameters["history"] or flow_run.parameters["campaign"]).stem
 
 
 @flow(name="zbo-campaign", flow_run_name=_run_name, retries=0, persist_result=False)
 def run_campaign(  # noqa: PLR0917 (a form's fields)
-    campaign: str,
+    campaign: Annotated[str, Field(min_length=1)],
     history: str = "",
     trials: Count | None = None,
     add: Count | None = None,
@@ -69,7 +69,7 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
     wanted = [*(overrides or []), *(f"{name}={value}" for name, value in given.items() if value is not None)]
     loaded = load(campaign, wanted, allow_code=allow_code)
     path = history_path(loaded, history)
-    artifacts = Artifacts(loaded.name)
+    artifacts = Artifacts(path)
     wished = budgeted(loaded, path, trials=trials, add=add, until=until)
     run = UUID(flow_run.id)
     with absence.heeded(), Cancellation(run) as cancellation, Stall(stall, telling(run)) as stalling:

@@ -73,7 +73,7 @@ def _bound(probe: socket.socket, host: str, port: int) -> int:
     try:
         probe.bind((host, port))
     except OSError as taken:
-        said = f"{host} port {port} cannot be served: {taken.strerror}; wanted a free one"
+        said = f"{host} port {port} cannot be served: {taken.strerror}; wanted a free port of this machine"
         raise ConfigurationError(said) from taken
     return int(probe.getsockname()[1])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,10 @@ from prefect.artifacts import Artifact, ImageArtifact
 from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.exceptions import PrefectHTTPStatusError
 
-from zbo_flows.server import PAGES
+from zbo_flows.server import pages
 from zbo_orchestrator.place import Place
 
-_FIGURES = {
-    "best-trajectory": "the best trajectory so far",
-    "latent-space": "trials by score, and what the envelope lets through",
-}
+_MAP = "trials by score, and what the envelope lets through"
 
 
 class Page:
@@ -52,17 +48,18 @@ class Page:
         return True
 
 
-def pictures(key: str, served: str) -> list[ImageArtifact]:
-    """Figures of a history, drawn when somebody looks: Prefect keeps the addresses of pictures only."""
+def pictures(key: str, served: str, steps: int) -> list[ImageArtifact]:
+    """Figures of a history of trajectories so long, drawn when somebody looks: Prefect keeps addresses only."""
+    best = ("best-trajectory", "the best so far") if steps > 1 else ("parameters", "the best is ringed")
     return [
         ImageArtifact(image_url=f"{served}/{figure}.png", key=f"{key}-{figure}", description=words)
-        for figure, words in _FIGURES.items()
+        for figure, words in (best, ("latent-space", _MAP))
     ]
 
 
 def served(history: Place) -> str:
     """The address of a history on `zbo pages`; empty where nothing is served, or it is not in the working folder."""
-    pages, folder, here = os.environ.get(PAGES, ""), history.folder.resolve(), Path.cwd()
-    if not pages or history.remote or here not in folder.parents:
+    address, folder, here = pages(), history.folder.resolve(), Path.cwd()
+    if not address or history.remote or here not in folder.parents:
         return ""
-    return f"{pages.rstrip('/')}/{quote(folder.relative_to(here).as_posix())}"
+    return f"{address}/{quote(folder.relative_to(here).as_posix())}"

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import platformdirs
 
@@ -50,6 +51,14 @@ def settle() -> None:
         os.environ.setdefault(name, value)
     if not os.environ.get("PREFECT_API_URL"):
         os.environ.setdefault("PREFECT_HOME", str(home()))
+
+
+def pages() -> str:
+    """Where the working folder's histories are served, empty where nowhere; raises `ConfigurationError`."""
+    given = os.environ.get(PAGES, "")
+    if given and not (urlsplit(given).scheme in {"http", "https"} and urlsplit(given).netloc):
+        raise ConfigurationError(f"{PAGES} is {given!r}; wanted an address such as http://127.0.0.1:4201")
+    return given.rstrip("/")
 
 
 @dataclass(slots=True)
@@ -94,8 +103,7 @@ def server(host: str = LOOPBACK, port: int = 0) -> Iterator[Server]:
         yield Server(url)
         return
     Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
-    elsewhere = bool(os.environ.get(PAGES))
-    port, *beside = free_ports(host, port, *([] if elsewhere else [port and port + 1]))
+    port, *beside = free_ports(host, port, *([] if pages() else [port and port + 1]))
     url = f"{address(host, port)}/api"
     started = Server(url)
     with ExitStack() as stack:

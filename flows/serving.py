@@ -5,17 +5,28 @@ What there is to run stands in `deployments/prefect.yaml`, which `prefect deploy
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from prefect import Flow
-from prefect import serve as run_deployments
+from prefect import Flow, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate
-from prefect.client.schemas.objects import ConcurrencyLimitConfig
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, StateType
 from prefect.client.schemas.schedules import construct_schedule
 from prefect.deployments.runner import RunnerDeployment
+from prefect.runner import Runner
+from prefect.states import Crashed
 from prefect.types.entrypoint import EntrypointType
 from prefect.utilities.importtools import import_object
 
@@ -55,8 +66,36 @@ def told(wanted: list[RunnerDeployment], page: str, pages: str) -> Iterator[str]
 
 
 def serve(wanted: list[RunnerDeployment], limit: int) -> None:
-    """Run what is scheduled or asked for, at most `limit` at once, until interrupted; schedules pause meanwhile."""
-    run_deployments(*wanted, limit=limit, print_starting_message=False)
+    """Run what is scheduled or asked for, at most `limit` at once, until interrupted; schedules pause after that."""
+    runner = _Runner(limit=limit)
+    for each in wanted:
+        runner.add_deployment(each)
+    with suppress(KeyboardInterrupt, asyncio.CancelledError):
+        asyncio.run(runner.start())
+
+
+class _Runner(Runner):
+    """SIGTERM ends it as Ctrl-C does: Prefect's own handler waits within the event loop that it blocks."""
+
+    async def start(self, run_once: bool = False, webserver: bool | None = None) -> None:
+        self._end = partial(asyncio.get_running_loop().call_soon_threadsafe, cast(Any, asyncio.current_task()).cancel)
+        await super().start(run_once, webserver)
+
+    def handle_sigterm(self, *_: object, **__: object) -> None:
+        self._end()
+
+
+def give_up(served: list[RunnerDeployment]) -> None:
+    """Say of runs that are still under way that they crashed: what ran them has ended, and with it their processes."""
+    types = [StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
+    with get_client(sync_client=True) as client:
+        left = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=types))),
+            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[each.name for each in served])),
+        )
+        for run in left:
+            said = "what served it was ended; run it again, its history goes on"
+            client.set_flow_run_state(run.id, Crashed(message=said), force=True)
 
 
 def _deployment(section: Mapping[str, Any], origin: str) -> RunnerDeployment:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 
 import pytest
 from e2e_lab import Lab, Receiver, eventually, free_port, told
@@ -33,9 +34,14 @@ def test_runs_are_served_until_it_is_told_to_end(lab: Lab, receiver: Receiver) -
     eventually(receiver.told("finish: my-lab: "), "a finish is notified")
 
     eventually((lab.folder / "held").exists, "the slow campaign is in its sixth trial")
+    api.trigger("jrvae-tuning", campaign="my-lab.yaml", history="histories/late")
+    eventually(lambda: api.runs("jrvae-tuning")[0]["state"]["type"] in {"PENDING", "RUNNING"}, "another run starts")
     serving.send_signal(signal.SIGTERM)
     eventually(lambda: serving.poll() is not None, "it ends", 30)
     eventually(lambda: not lab.alive(), f"no process is left: {lab.alive()}", 10)
     assert "Traceback" not in lab.log("serve")
+    with sqlite3.connect(lab.folder / "home/prefect/prefect.db") as database:
+        states = database.execute("SELECT state_type FROM flow_run WHERE state_type != 'SCHEDULED'").fetchall()
+    assert set(states) <= {("COMPLETED",), ("CRASHED",), ("CANCELLED",), ("FAILED",)}, states
     assert held_by(lab.folder / "histories/slow") is None
     assert len(Record.read(lab.folder / "histories/slow").waiting()) == 1

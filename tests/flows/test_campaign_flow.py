@@ -59,9 +59,9 @@ def test_a_flow_goes_on_where_the_last_one_ended_and_shows_itself(
 ) -> None:
     from zbo_flows.campaign import run_campaign  # noqa: PLC0415
 
-    file = campaign_file(name="shown")
-    assert run_campaign(str(file), str(tmp_path / "flow"), trials=5)["trials"] == 5
-    assert run_campaign(str(file), str(tmp_path / "flow"), add=2)["trials"] == 7
+    file, history = str(campaign_file()), str(tmp_path / "shown")
+    assert run_campaign(file, history, trials=5)["trials"] == 5
+    assert run_campaign(file, history, add=2)["trials"] == 7
     wanted = {"artifacts": {"key": {"like_": "shown-%"}}}
     artifacts = {one["key"]: one for one in httpx.post(f"{api}/artifacts/latest/filter", json=wanted).json()}
     assert set(artifacts) == {"shown-summary", "shown-trials", "shown-progress"}
@@ -70,7 +70,7 @@ def test_a_flow_goes_on_where_the_last_one_ended_and_shows_itself(
     every = httpx.post(f"{api}/artifacts/filter", json=wanted).json()
     assert Counter(one["key"] for one in every) == dict.fromkeys(artifacts, 2), "each run shows one of each"
     runs = httpx.post(f"{api}/flow_runs/filter", json={}).json()
-    assert {run["state"]["type"] for run in runs if run["name"] == "small"} == {"COMPLETED"}
+    assert {run["state"]["type"] for run in runs if run["name"] == "shown"} == {"COMPLETED"}
 
 
 def test_a_run_shows_pictures_of_a_history_that_is_served(
@@ -83,16 +83,16 @@ def test_a_run_shows_pictures_of_a_history_that_is_served(
     pages = f"http://127.0.0.1:{port}"
     monkeypatch.setenv("ZBO_PAGES", pages)
     with owned("zbo_flows.pages", "127.0.0.1", port, tmp_path / "pages.log", {}):
-        run_campaign(str(campaign_file(name="pictured")), "histories/my flow", trials=5)
-        wanted = {"artifacts": {"key": {"like_": "pictured-%"}}}
+        run_campaign(str(campaign_file()), "histories/my flow", trials=5)
+        wanted = {"artifacts": {"key": {"like_": "my-flow-%"}}}
         shown = {one["key"]: one["data"] for one in httpx.post(f"{api}/artifacts/latest/filter", json=wanted).json()}
-        assert f"[as it is now]({pages}/histories/my%20flow/report)" in shown["pictured-summary"]
+        assert f"[as it is now]({pages}/histories/my%20flow/report)" in shown["my-flow-summary"]
         for figure in ("latent-space", "best-trajectory"):
-            assert httpx.get(shown[f"pictured-{figure}"], timeout=60).content.startswith(b"\x89PNG")
-        assert "pictured" in httpx.get(f"{pages}/histories/my%20flow/report", timeout=60).text
+            assert httpx.get(shown[f"my-flow-{figure}"], timeout=60).content.startswith(b"\x89PNG")
+        assert "campaign report" in httpx.get(f"{pages}/histories/my%20flow/report", timeout=60).text
     with pytest.raises(httpx.ConnectError):
         httpx.get(pages)
-    run_campaign(str(campaign_file(name="elsewhere")), str(tmp_path.parent / "elsewhere"), trials=4)
+    run_campaign(str(campaign_file()), str(tmp_path.parent / "elsewhere"), trials=4)
     wanted = {"artifacts": {"key": {"like_": "elsewhere-%"}}}
     shown = {one["key"]: one["data"] for one in httpx.post(f"{api}/artifacts/latest/filter", json=wanted).json()}
     assert set(shown) == {"elsewhere-summary", "elsewhere-trials", "elsewhere-progress"}

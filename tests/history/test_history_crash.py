@@ -240,7 +240,7 @@ def test_a_torn_reference_is_told_by_readers_and_mended_by_the_writer(tmp_path: 
     last = Record.read(path).commit
     reference = path / "refs" / "branch.main" / "ref.json"
     reference.write_text(torn)
-    with pytest.raises(HistoryError, match=f"torn reference; its last good commit is {last}"):
+    with pytest.raises(HistoryError, match=f"torn reference: its last commit is {last}, and `zbo run` mends it"):
         Record.read(path)
     with History.open(path) as history:
         assert history.commit == last

@@ -103,7 +103,7 @@ def test_a_founder_that_died_halfway_leaves_no_history_and_is_no_obstacle(path: 
 
 def test_other_objects_under_the_prefix_are_left_alone(path: Place, bucket: Bucket) -> None:
     bucket.put(f"{path.prefix}/thesis.txt", b"years of work")
-    with pytest.raises(HistoryError, match=r"cannot found a history at s3://.*clean prefix"):
+    with pytest.raises(HistoryError, match=r"cannot create a history at s3://.*clean prefix"):
         annals.found(path)
     assert bucket.keys == [f"{path.prefix}/thesis.txt"]
 

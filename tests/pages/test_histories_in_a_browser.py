@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 import time
@@ -16,6 +17,7 @@ import uvicorn
 from zbo_flows.owned import free_ports
 from zbo_orchestrator.campaign import load
 from zbo_orchestrator.cli import main
+from zbo_orchestrator.cli.summary import lines, summarize
 from zbo_orchestrator.conduct import Watcher, conduct
 from zbo_orchestrator.history import History, Record
 from zbo_orchestrator.pages.application import application
@@ -63,6 +65,7 @@ def test_every_history_of_the_folder_is_in_the_table(
     shutil.copytree(folder / "histories" / "first", folder / "histories" / "first.scan")  # a store, and no history
     assert browser.get("/").text.count("/report") == 1
     conduct(load(campaign_file(name="other"), ["budget.total=4"]), folder / "histories" / "the <b>est", Watcher())
+    shutil.copytree(folder / "histories" / "first", folder / os.fsdecode(b"not utf-8 \xff"))
     (folder / ".hidden").mkdir()
     (folder / "histories" / "first").rename(folder / ".hidden" / "first")
     after = browser.get("/").text
@@ -85,6 +88,7 @@ def test_a_report_and_its_figures_are_as_the_history_is_now(
     conduct(load(campaign_file(), ["budget.total=6"]), path, Watcher())
     assert Record.read(path).commit in browser.get("/histories/first/report").text
     assert browser.get("/histories/first/latent-space.png").content != before
+    assert browser.get("/histories/first/").headers["location"] == "/histories/first/report"
     assert "rarity" not in browser.get("/histories/first/report").text
     survey(load(campaign_file()), path)
     assert "rarity" in browser.get("/histories/first/report").text
@@ -96,8 +100,8 @@ def test_a_report_and_its_figures_are_as_the_history_is_now(
     [
         ("/histories/first/nothing.png", "first has no figure 'nothing', or not yet"),
         ("/histories/none/report", "no history histories/none"),
-        ("/report", "Not Found"),
-        ("/histories/first", "Not Found"),
+        ("/report", "no history report"),
+        ("/histories", "no history histories"),
         ("/histories/%2e%2e/%2e%2e/outside/report", "no history histories/../../outside"),
         ("/%2F{outside}/report", "no history /"),
         ("/link/report", "no history link"),
@@ -146,3 +150,15 @@ def test_what_cannot_be_served_is_told(folder: Path, capsys: pytest.CaptureFixtu
         main(["pages", str(folder / named)])
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_campaign_that_nobody_is_at_work_on_is_not_called_running(
+    visit: Visit, folder: Path, campaign_file: Callable[..., Path]
+) -> None:
+    path, idle = folder / "left", "nobody is at work on it"
+    browser = visit(folder)
+    with load(campaign_file()).open(path):
+        assert idle not in browser.get("/").text
+        assert idle not in "".join(lines(summarize(path)))
+    assert idle in browser.get("/").text
+    assert idle in "".join(lines(summarize(path)))

@@ -36,7 +36,9 @@ _CODES: dict[type[ZboError], int] = {
     FatalError: FATAL,
     Unattended: UNATTENDED,
 }
-_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+_CANNOT_WRITE = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR,
+)  # fmt: skip
 """What a machine refuses, whoever asks; any other error of the system is taken for a bug."""
 
 

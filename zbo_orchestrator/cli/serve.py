@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +19,10 @@ def serve(
         Path | None,
         typer.Option("--file", metavar="YAML", help="A prefect.yaml of your own. [default: the shipped one]"),
     ] = None,
-    port: Annotated[int, typer.Option("--port", min=1, max=65534, help="Where Prefect's pages are.")] = 4200,
+    port: Annotated[
+        int,
+        typer.Option("--port", min=1, max=65534, help="Where Prefect's pages are; histories are at the next one."),
+    ] = 4200,
     host: Annotated[
         str, typer.Option("--host", help="The address to bind: whoever reaches it can run campaigns here.")
     ] = "127.0.0.1",
@@ -44,12 +46,12 @@ def serve(
     zbo serve --file my-lab.yaml --limit 1     your own
     """
     os.environ.setdefault("PREFECT_RUNNER_POLL_FREQUENCY", "2")
-    from zbo_flows.server import PAGES, server
+    from zbo_flows.server import pages, server
 
     with server(host, port) as api:
         typer.echo(f"starting a server at {api.page}")
         api.wait()
-        from zbo_flows.serving import deployments, told
+        from zbo_flows.serving import deployments, give_up, told
         from zbo_flows.serving import serve as run
         from zbo_orchestrator.model import ConfigurationError
 
@@ -61,8 +63,9 @@ def serve(
             from zbo_flows.notifying import notify as call
 
             typer.echo(f"the address is called by {', '.join(call(notify))}")
-        for line in told(wanted, api.page, os.environ.get(PAGES, "")):
+        for line in told(wanted, api.page, pages()):
             typer.echo(line)
-        warnings.filterwarnings("ignore", message="coroutine 'Runner.astop' was never awaited")  # Prefect's, at SIGTERM
         run(wanted, limit)
+        if api.process:  # on another's server others may run the same deployments
+            give_up(wanted)
         typer.echo("ended; what was recorded is kept")

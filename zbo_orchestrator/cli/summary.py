@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from zbo_orchestrator.cli.terminal import sparkline
-from zbo_orchestrator.history import Inbox, Record
+from zbo_orchestrator.history import Inbox, Record, held_by
 from zbo_orchestrator.model import Status
 from zbo_orchestrator.place import Address
 from zbo_orchestrator.standing import Standing
@@ -25,6 +25,7 @@ def summarize(path: Address) -> dict[str, Any]:
         "history": str(path),
         "state": record.state,
         "stop_reason": record.stop_reason,
+        "writer": held_by(path),
         "paused": Standing.of(record.events).paused,
         "unanswered": len(Inbox(path).files()),
         "goal": {"direction": "maximize" if record.goal.maximize else "minimize", "target": record.goal.target},
@@ -70,7 +71,8 @@ def lines(summary: dict[str, Any]) -> Iterator[str]:
     limit = f", {budget['seconds']:g} s" if budget["seconds"] else ""
     reason = f": {summary['stop_reason']}" if summary["stop_reason"] else ""
     yield f"campaign     {summary['name']} ({summary['goal']['direction']})"
-    yield f"state        {summary['state']}{reason}"
+    idle = summary["state"] == "running" and summary["writer"] is None
+    yield f"state        {'nobody is at work on it: the same `zbo run` goes on' if idle else summary['state'] + reason}"
     if summary["paused"]:
         yield f"paused       {summary['paused']} (to go on: zbo resume {summary['history']})"
     if summary["unanswered"]:

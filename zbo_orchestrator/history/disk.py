@@ -52,15 +52,17 @@ def snapshots(path: Path) -> list[str]:
     return [file.name for file in sorted(files, key=lambda file: file.stat().st_mtime_ns, reverse=True)]
 
 
-def newest_snapshot(path: Path) -> str:
-    return next(iter(snapshots(path)), "none")
+def mendable(path: Path) -> str:
+    """What can be done about a torn reference, in words."""
+    newest = next(iter(snapshots(path)), "")
+    return f"its last commit is {newest}, and `zbo run` mends it" if newest else "no snapshot is left; restore a copy"
 
 
 def mend_reference(path: Path) -> None:
     """A reference is written after all else of its commit: where it is torn, the newest snapshot is complete."""
     torn = path / REFERENCE
     if not (kept := snapshots(path)):
-        raise HistoryError(f"{path} has no snapshot, so that its torn reference cannot be mended")
+        raise HistoryError(f"the history at {path} has a torn reference: {mendable(path)}")
     fresh = torn.with_suffix(".mended")
     fresh.write_text(json.dumps({"snapshot": kept[0]}))
     sync(fresh)

@@ -23,7 +23,7 @@ def found(place: Place, charter: Charter, durability: Durability, epoch: Epoch) 
     """Write a whole history, or none: on disk beside its place, and there by one rename; in a bucket by one commit."""
     if exists(place):
         raise HistoryError(f"there is a history at {place} already")
-    with telling(f"cannot found a history at {place}"):
+    with telling(f"cannot create a history at {place}"):
         if place.remote:
             store = Store.found(place, durability)
             epoch.note(store)

@@ -91,7 +91,7 @@ def _found(path: Path, identity: Json, space: Space) -> None:
         if exists(Place(path)):
             return
         store = Store.found(Place(path), "process")
-        with telling(f"cannot found a scan at {path}"):
+        with telling(f"cannot create a scan at {path}"):
             store.root().update_attributes({"scan_schema": _SCAN_SCHEMA})
             _create(store, "identity", (1,), "str", fill="")
             _create(store, "candidates", (m, d), "f8", fill=float("nan"))

@@ -126,7 +126,7 @@ class Store:
     @classmethod
     def found(cls, place: Place, durability: Durability) -> Store:
         """A new, empty repository; one in a bucket may have been left empty by a founder that died."""
-        with telling(f"cannot found a history at {place}"):
+        with telling(f"cannot create a history at {place}"):
             if place.remote:
                 return cls(place, icechunk.Repository.open_or_create(storage(place), _config()), None, durability)
             place.folder.mkdir(parents=True, exist_ok=True)
@@ -149,10 +149,7 @@ class Store:
         if not exists(place):
             raise HistoryError(f"no history at {place}")
         if not place.remote and disk.reference(place.folder) is None:
-            raise HistoryError(
-                f"the history at {place} has a torn reference; its last good commit is "
-                f"{disk.newest_snapshot(place.folder)}: opening it to write mends it"
-            )
+            raise HistoryError(f"the history at {place} has a torn reference: {disk.mendable(place.folder)}")
         with telling(f"cannot open the history at {place}"):
             return cls(place, icechunk.Repository.open(storage(place), _config()), commit, durability)
 

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from zbo_orchestrator.history import disk
@@ -40,6 +40,7 @@ def application(folder: Path, hosts: Sequence[str] = ("*",)) -> Starlette:
         Route("/", shelf.contents),
         Route("/{history:path}/report", shelf.report),
         Route("/{history:path}/{figure}.png", shelf.picture),
+        Route("/{history:path}", shelf.short),
     ]
     guard = Middleware(TrustedHostMiddleware, allowed_hosts=[*hosts], www_redirect=False)
     return Starlette(
@@ -61,6 +62,11 @@ class _Shelf:
         path = self._history(request)
         with _DRAWING:
             return HTMLResponse(_report(path, _state(path)), headers=_FRESH)
+
+    def short(self, request: Request) -> Response:
+        """Its report, which has an address of its own."""
+        self._history(request)
+        return RedirectResponse(f"{request.url.path.rstrip('/')}/report")
 
     def picture(self, request: Request) -> Response:
         path, name = self._history(request), request.path_params["figure"]

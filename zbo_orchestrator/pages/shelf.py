@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from zbo_orchestrator.history import Record, disk
+from zbo_orchestrator.history import Record, disk, held_by
 from zbo_orchestrator.model import HistoryError
 from zbo_orchestrator.report.wording import moment, number
 
 DEPTH = 4
 """Folders below the one that is served in which histories are looked for."""
+IDLE = "nobody is at work on it: the same `zbo run` goes on"
 _BESIDE = {".scan", ".final", ".scratch", ".inbox", ".unborn"}
 """Endings of what stands beside a history (`Place.beside`), stores of their own among them."""
 
@@ -32,7 +33,7 @@ class Line:
 
 
 def histories(folder: Path) -> Iterator[Path]:
-    """The local histories in a folder, by name; links, and hidden and unreadable folders, are passed over."""
+    """The local histories in a folder, by name; links and hidden, unreadable and unprintable folders are left out."""
     for place, inner, _ in os.walk(folder):
         path = Path(place)
         if found := is_history(path):
@@ -50,13 +51,15 @@ def is_history(path: Path) -> bool:
 
 
 def _may_hold(path: Path) -> bool:
-    return not path.name.startswith(".") and path.suffix not in _BESIDE and os.access(path, os.R_OK | os.X_OK)
+    plain = path.name.isprintable() and not path.name.startswith(".")
+    return plain and path.suffix not in _BESIDE and os.access(path, os.R_OK | os.X_OK)
 
 
 def line(path: Path) -> Line:
     """Read anew only when there is a new commit; one that cannot be read says why."""
     try:
-        return _line(path, disk.reference(path))
+        read = _line(path, disk.reference(path))
+        return replace(read, state=IDLE) if read.state == "running" and held_by(path) is None else read
     except (HistoryError, OSError) as unreadable:
         return Line("", str(unreadable), "", "", "")
 
