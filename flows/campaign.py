@@ -32,7 +32,8 @@ Count = Annotated[int, Field(ge=1, le=100_000)]
 
 
 def _run_name() -> str:
-    return Path(flow_run.parameters["history"] or flow_run.parameters["campaign"]).stem
+    campaign, history = (Path(flow_run.parameters[name]).stem for name in ("campaign", "history"))
+    return f"{campaign} ({history})" if history not in {"", campaign} else campaign
 
 
 @flow(name="zbo-campaign", flow_run_name=_run_name, retries=0, persist_result=False)

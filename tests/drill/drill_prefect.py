@@ -29,7 +29,7 @@ _SERVE = (
 def cancelled(drill: Drill) -> None:
     """A client cancels a flow run that no runner looks after."""
     command = drill.driving()
-    named = FlowRunFilter(name=FlowRunFilterName(any_=[drill.file.stem]))
+    named = FlowRunFilter(name=FlowRunFilterName(any_=[f"{drill.file.stem} ({drill.history.name})"]))
     with get_client(sync_client=True) as client:
         (run,) = client.read_flow_runs(flow_run_filter=named, sort=FlowRunSort.START_TIME_DESC, limit=2)
     seconds = cancel(drill, run.id)

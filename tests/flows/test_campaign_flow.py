@@ -70,7 +70,7 @@ def test_a_flow_goes_on_where_the_last_one_ended_and_shows_itself(
     every = httpx.post(f"{api}/artifacts/filter", json=wanted).json()
     assert Counter(one["key"] for one in every) == dict.fromkeys(artifacts, 2), "each run shows one of each"
     runs = httpx.post(f"{api}/flow_runs/filter", json={}).json()
-    assert {run["state"]["type"] for run in runs if run["name"] == "shown"} == {"COMPLETED"}
+    assert {run["state"]["type"] for run in runs if run["name"] == "small (shown)"} == {"COMPLETED"}
 
 
 def test_a_run_shows_pictures_of_a_history_that_is_served(
