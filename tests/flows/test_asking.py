@@ -49,7 +49,7 @@ def test_decisions_on_the_runs_page_reach_the_campaign(
 ) -> None:
     from zbo_flows.campaign import run_campaign  # noqa: PLC0415
 
-    file, path = campaign_file(name="asked", approval=True), tmp_path / "history"
+    file, path = campaign_file(name="asked", approval=True), tmp_path / "small"
 
     def by_command_line(_run: Any) -> None:
         Inbox(path).put(Request("approve", "from elsewhere", "bo"))
