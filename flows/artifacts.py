@@ -34,6 +34,7 @@ class Artifacts(Watcher):
         self._page = Page()
         self._history: History | None = None
         self._found = 0
+        self._pictured = False
 
     def training(self, step: int, of: int, **values: float) -> None:
         if self._due or step == of:
@@ -80,7 +81,8 @@ class Artifacts(Watcher):
         done = 100.0 * facts["trials"] / max(history.budget.total, 1)
         progress = 100.0 if facts["stop"] else min(done, 100.0)
         self._page.put(ProgressArtifact(progress=progress, key=f"{self._key}-progress"))
-        if address and "best" in facts:
+        if address and "best" in facts and not self._pictured:
+            self._pictured = True
             steps = history.trial(facts["best"]["trial"]).trajectory.steps
             for picture in pictures(self._key, address, steps):
                 self._page.put(picture)

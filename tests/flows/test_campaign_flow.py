@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 from equality import assert_equal_histories
+from waiting import alive, eventually
 
 from zbo_flows.owned import free_ports, owned
 from zbo_orchestrator.campaign import load
@@ -149,18 +150,8 @@ def test_a_killed_owner_leaves_no_server_behind(tmp_path: Path) -> None:
         check=False,
     )
     server, pages = map(int, owner.stdout.split())
-    deadline = time.monotonic() + 60
-    while (_runs(server) or _runs(pages)) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not _runs(server)
-    assert not _runs(pages)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    assert eventually(lambda: not alive(server), 60)
+    assert eventually(lambda: not alive(pages), 60)
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])

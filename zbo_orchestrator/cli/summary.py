@@ -13,6 +13,7 @@ from zbo_orchestrator.cli.terminal import sparkline
 from zbo_orchestrator.history import Inbox, Record, held_by
 from zbo_orchestrator.model import Status
 from zbo_orchestrator.place import Address
+from zbo_orchestrator.report.wording import state_words
 from zbo_orchestrator.standing import Standing
 
 
@@ -69,10 +70,8 @@ def lines(summary: dict[str, Any]) -> Iterator[str]:
     counts = ", ".join(f"{count} {status}" for status, count in summary["counts"].items() if count)
     budget = summary["budget"]
     limit = f", {budget['seconds']:g} s" if budget["seconds"] else ""
-    reason = f": {summary['stop_reason']}" if summary["stop_reason"] else ""
     yield f"campaign     {summary['name']} ({summary['goal']['direction']})"
-    idle = summary["state"] == "running" and summary["writer"] is None
-    yield f"state        {'nobody is at work on it: the same `zbo run` goes on' if idle else summary['state'] + reason}"
+    yield f"state        {state_words(summary['state'], summary['stop_reason'], summary['writer'])}"
     if summary["paused"]:
         yield f"paused       {summary['paused']} (to go on: zbo resume {summary['history']})"
     if summary["unanswered"]:

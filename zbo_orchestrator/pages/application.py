@@ -8,8 +8,6 @@ from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -27,6 +25,7 @@ from zbo_orchestrator.report.compared import Compared
 from zbo_orchestrator.report.findings import Findings
 from zbo_orchestrator.report.gallery import figure_of
 from zbo_orchestrator.report.rendering import drawing, png
+from zbo_orchestrator.report.templates import filled
 
 _FRESH = {"Cache-Control": "no-cache"}
 _DRAWING = threading.Lock()
@@ -56,7 +55,7 @@ class _Shelf:
 
     def contents(self, _: Request) -> Response:
         found = [(path.relative_to(self._folder).as_posix(), line(path)) for path in histories(self._folder)]
-        return HTMLResponse(_contents(str(self._folder), found), headers=_FRESH)
+        return HTMLResponse(filled("contents.html", folder=str(self._folder), found=found), headers=_FRESH)
 
     def report(self, request: Request) -> Response:
         path = self._history(request)
@@ -114,9 +113,3 @@ def _picture(path: Path, name: str, state: Hashable) -> bytes | None:
         drawn = io.BytesIO()
         png(figure, drawn)
     return drawn.getvalue()
-
-
-def _contents(folder: str, found: Sequence[tuple[str, object]]) -> str:
-    pages = Environment(loader=PackageLoader("zbo_orchestrator.pages", ""), autoescape=True, undefined=StrictUndefined)
-    css, _, _ = PackageLoader("zbo_orchestrator.report", "").get_source(pages, "page.css")
-    return pages.get_template("contents.html").render(folder=folder, found=found, style=Markup(css))

@@ -12,11 +12,10 @@ import numpy as np
 
 from zbo_orchestrator.history import Record, disk, held_by
 from zbo_orchestrator.model import HistoryError
-from zbo_orchestrator.report.wording import moment, number
+from zbo_orchestrator.report.wording import moment, number, state_words
 
 DEPTH = 4
 """Folders below the one that is served in which histories are looked for."""
-IDLE = "nobody is at work on it: the same `zbo run` goes on"
 _BESIDE = {".scan", ".final", ".scratch", ".inbox", ".unborn"}
 """Endings of what stands beside a history (`Place.beside`), stores of their own among them."""
 
@@ -59,7 +58,7 @@ def line(path: Path) -> Line:
     """Read anew only when there is a new commit; one that cannot be read says why."""
     try:
         read = _line(path, disk.reference(path))
-        return replace(read, state=IDLE) if read.state == "running" and held_by(path) is None else read
+        return replace(read, state=state_words(read.state, None, held_by(path))) if read.state == "running" else read
     except (HistoryError, OSError) as unreadable:
         return Line("", str(unreadable), "", "", "")
 
@@ -70,7 +69,7 @@ def _line(path: Path, _commit: str | None) -> Line:
     gains = record.goal.gain(np.asarray(record.values, dtype=float))
     best = number(float(record.values[int(np.nanargmax(gains))])) if np.isfinite(gains).any() else ""
     ended = record.recorded_at[np.isfinite(record.recorded_at)]
-    state = f"{record.state}: {record.stop_reason}" if record.stop_reason else record.state
+    state = state_words(record.state, record.stop_reason, "somebody")  # who writes is looked up each time
     done = f"{len(ended)} of {record.budget.total}"
     changed = moment(float(ended.max())) if len(ended) else ""
     return Line(record.name, state, done, best, changed)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from zbo_orchestrator.comparison import Comparison, folder_of
 from zbo_orchestrator.place import Address
 from zbo_orchestrator.report.compared import Compared, gathered
@@ -24,6 +21,7 @@ from zbo_orchestrator.report.compared_words import (
 )
 from zbo_orchestrator.report.rendering import drawing, svg
 from zbo_orchestrator.report.summary import Tile
+from zbo_orchestrator.report.templates import filled
 from zbo_orchestrator.report.wording import counted, number, share
 
 
@@ -39,21 +37,11 @@ def write(history: Address, comparison: Comparison, place: Path) -> Path:
 
 def page(compared: Compared, folder: str) -> str:
     """The whole page as HTML; everything that comes from histories is escaped."""
-    environment = Environment(
-        loader=PackageLoader("zbo_orchestrator.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    source = environment.loader
-    assert source is not None
-    verbatim = {name: Markup(source.get_source(environment, name)[0]) for name in ("page.css", "page.js")}
     comparison, ensemble = compared.comparison, compared.ensemble
-    return environment.get_template("compared.html").render(
+    return filled(
+        "compared.html",
         comparison=comparison,
         folder=folder,
-        style=verbatim["page.css"],
-        script=verbatim["page.js"],
         headline=verdict(comparison),
         details=details(comparison),
         tiles=tiles(comparison),

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from zbo_orchestrator.report.explorer import explorer
@@ -15,6 +14,7 @@ from zbo_orchestrator.report.gallery import Exhibit
 from zbo_orchestrator.report.pictures import told_pictures
 from zbo_orchestrator.report.rendering import svg
 from zbo_orchestrator.report.summary import headline, rows, tiles
+from zbo_orchestrator.report.templates import filled
 
 
 def page(findings: Findings, exhibits: Sequence[Exhibit], against: str = "") -> str:
@@ -23,19 +23,9 @@ def page(findings: Findings, exhibits: Sequence[Exhibit], against: str = "") -> 
     against   what a comparison with what is used says, where there is one
     """
     data = explorer(findings)
-    environment = Environment(
-        loader=PackageLoader("zbo_orchestrator.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    source = environment.loader
-    assert source is not None
-    verbatim = {name: Markup(source.get_source(environment, name)[0]) for name in ("page.css", "page.js")}
-    return environment.get_template("page.html").render(
+    return filled(
+        "page.html",
         findings=findings,
-        style=verbatim["page.css"],
-        script=verbatim["page.js"],
         headline=headline(findings),
         tiles=tiles(findings),
         counts=findings.trials.counts(),

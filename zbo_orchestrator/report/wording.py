@@ -71,3 +71,10 @@ def axis(name: str, unit: str = "") -> str:
     """An axis label: a name in words, its unit in brackets."""
     words = name.replace("_", " ")
     return f"{words} ({unit})" if unit else words
+
+
+def state_words(state: str, stop_reason: str | None, writer: str | None) -> str:
+    """How a campaign stands; one that is not finished and that nobody writes is not running."""
+    if state == "running" and writer is None:
+        return "nobody is at work on it: the same `zbo run` goes on"
+    return f"{state}: {stop_reason}" if stop_reason else state
