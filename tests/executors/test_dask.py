@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -162,6 +163,26 @@ def test_a_measurement_lost_with_its_worker_is_not_made_again_unasked(cluster: C
     assert len(traced(trace)) == 1
 
 
+def test_a_worker_that_dies_again_comes_back_again() -> None:
+    """Dask looks once, 15 s after a death, and gives up a worker that happens to be away at that moment."""
+    with connected(1) as client:
+        (nanny,) = client.cluster.workers.values()
+        first = nanny.pid
+        os.kill(first, signal.SIGKILL)
+        time.sleep(14)
+        second = nanny.pid
+        os.kill(second, signal.SIGKILL)
+        assert eventually(lambda: nanny.pid not in {None, second})
+        third = nanny.pid
+        os.kill(third, signal.SIGSTOP)
+        time.sleep(2)
+        assert not client.nthreads()
+        os.kill(third, signal.SIGCONT)
+        assert eventually(lambda: len(client.nthreads()) == 1)
+        assert list(client.run(os.getpid).values()) == [third]
+        assert nanny.status.name == "running"
+
+
 def test_a_cluster_without_a_worker_left_ends_the_campaign() -> None:
     cluster = LocalCluster(n_workers=0, processes=False, dashboard_address="127.0.0.1:0")
     with cluster, Client(cluster, set_as_default=False) as client, pytest.raises(FatalError, match="no worker"):
@@ -203,6 +224,15 @@ def test_a_scheduler_that_is_gone_ends_the_campaign(trace: Path, tmp_path: Path)
 def occupied(mark: Path) -> None:
     mark.touch()
     time.sleep(3)
+
+
+def test_a_worker_that_goes_as_the_campaign_begins_is_not_waited_for(cluster: Client, trace: Path) -> None:
+    going = next(iter(cluster.run(os.getpid).values()))
+    os.kill(going, signal.SIGSTOP)  # it is asked and does not answer
+    threading.Timer(1.0, os.kill, (going, signal.SIGKILL)).start()
+    with on_cluster(Traced(trace), 1, cluster.scheduler.address) as executor:
+        executor.execute(trajectory(0), RecordedRun(number=1))
+    assert [number for number, _, _ in traced(trace)] == [1]
 
 
 def test_a_trial_that_waits_for_a_worker_can_be_stopped_and_never_runs(cluster: Client, trace: Path) -> None:

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from distributed import CancelledError, Client, Future, KilledWorker
 
-from zbo_orchestrator.executors.dask_worker import LOOK, Claim, Heard, Leave, Message, Reply, deliver, work
+from zbo_orchestrator.executors.dask_worker import LOOK, Claim, Heard, Leave, Message, Reply, compare, deliver, work
 from zbo_orchestrator.model import (
     ConfigurationError,
     ExecutionError,
@@ -136,6 +136,7 @@ class _Attempt:
         elif self.worker:
             raise self._lost()  # started again by the scheduler; nobody answers that
         else:
+            compare(event.worker, event.message.installed)  # it may have joined since the campaign began
             self.worker = event.worker
             self._reply(Leave(None if event.message.holds_executor else self.executor))
 

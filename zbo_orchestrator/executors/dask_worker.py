@@ -34,6 +34,7 @@ class Claim:
     """A worker is about to begin, and has the executor from an earlier trial or not; answered by `Leave`."""
 
     holds_executor: bool
+    installed: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,13 @@ def installed() -> str:
     return f"zbo-orchestrator {version('zbo-orchestrator')}, Python {sys.version_info.major}.{sys.version_info.minor}"
 
 
+def compare(worker: str, theirs: str | Exception) -> None:
+    """What a campaign pickles has to mean the same on a worker; raises `ConfigurationError` where it may not."""
+    ours = installed()
+    if theirs != ours:
+        raise ConfigurationError(f"worker {worker} has {theirs}; wanted {ours}, as here")
+
+
 @dataclass(frozen=True, slots=True)
 class _Line:
     """From a trial to its campaign: one question at a time."""
@@ -132,7 +140,7 @@ def _line(worker: Worker, topic: str) -> Iterator[_Line]:
 def _executor(line: _Line, digest: str) -> Executor:
     """Ask leave to begin; the executor to begin with."""
     held = _executors.get(digest)
-    pickled = line.ask(Claim(held is not None), Leave).executor
+    pickled = line.ask(Claim(held is not None, installed()), Leave).executor
     if held is not None:
         return held
     assert pickled is not None
