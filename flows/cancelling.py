@@ -26,7 +26,7 @@ _WORDS = "the flow run was cancelled"
 
 
 class Cancellation(Watcher):
-    """Raises `Stopped` in a trial at its next report, and Prefect's `CancelledRun` between trials.
+    """Raises `Stopped`: in a trial at its next report, and between trials.
 
     It looks in a thread of its own: a server that does not answer must not hold a trial up.
     """
@@ -50,8 +50,7 @@ class Cancellation(Watcher):
         self._heed()
 
     def running(self, number: int, step: int, of: int, values: Mapping[str, float]) -> None:  # noqa: ARG002
-        if self._cancelled.is_set():
-            raise Stopped(_WORDS)
+        self._heed()
 
     def recorded(self, history: History, trial: Trial) -> None:  # noqa: ARG002
         self._heed()
@@ -61,7 +60,7 @@ class Cancellation(Watcher):
 
     def _heed(self) -> None:
         if self._cancelled.is_set():
-            raise CancelledRun(_WORDS)
+            raise Stopped(_WORDS)
 
     def _look(self) -> None:
         with get_client(sync_client=True) as client:

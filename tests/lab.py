@@ -64,6 +64,17 @@ class Hills(Hill):
 
 
 @dataclass(frozen=True)
+class Uneven(Hill):
+    """Every other trial takes a second more."""
+
+    def execute(self, trajectory: Trajectory, run: Run) -> Measurement:
+        for step in range(100 * (run.number % 2)):
+            run.report(step, 100)
+            time.sleep(0.01)
+        return super().execute(trajectory, run)
+
+
+@dataclass(frozen=True)
 class Instrument(Hill):
     """An executor that must not be run twice unasked."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -46,7 +46,7 @@ class Watcher:
         """Trial `number` is at `step`; called in the trial's own thread."""
 
     def recorded(self, history: History, trial: Trial) -> None:
-        """A trial has been written down."""
+        """A trial has been written down. A `Stopped` raised here ends the campaign, and the trials under way."""
 
     def interlocked(self, why: str) -> None:
         """An interlock keeps trials from starting or going on; "" once they do. Called in the trial's own thread."""
@@ -134,7 +134,7 @@ def conduct(
         _overseen(campaign, history, watcher, breaker, patience) as (oversight, progress),
         _interlocked(campaign, history, watcher) as (campaign, noted),
         hired(campaign, workers, path, progress, dressed) as (crew, watched),
-        closing(watched.run(history, crew, oversight)) as trials,  # type: ignore[type-var]
+        _followed(watched.run(history, crew, oversight)) as trials,
     ):
         if history.state == "finished":
             oversight.attend(deque())  # more budget may be asked for
@@ -143,6 +143,19 @@ def conduct(
         for trial in trials:
             noted()
             watcher.recorded(history, trial)
+
+
+@contextmanager
+def _followed(trials: Generator[Trial]) -> Iterator[Iterator[Trial]]:
+    """The trials of a loop that ends as whoever follows it does: closed by a `Stopped`, interrupted by all else."""
+    try:
+        yield trials
+    except Stopped:
+        trials.close()
+        raise
+    except BaseException as error:
+        trials.throw(error)
+        raise
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -88,7 +88,7 @@ def run(
     retries: int = 0,
     seed_of: Callable[[int], int] = lambda number: number,
     oversight: Oversight | None = None,
-) -> Iterator[Trial]:
+) -> Generator[Trial]:
     """Yield each trial once it is recorded, until the planner stops and nothing is in flight.
 
     Up to `width` trials are in flight; each one that ends is replaced by a plan that knows what is pending, those that

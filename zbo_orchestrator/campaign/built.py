@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -188,7 +188,7 @@ class Campaign:
                 "see to the specimen and the instrument, then go on with --set interrupted=go-on"
             )
 
-    def run(self, history: History, workers: Workers, oversight: loop.Oversight | None = None) -> Iterator[Trial]:
+    def run(self, history: History, workers: Workers, oversight: loop.Oversight | None = None) -> Generator[Trial]:
         """Yield trials, each one once it is recorded, until the planner stops; a finished history yields none."""
         if history.state == "running":
             yield from loop.run(
