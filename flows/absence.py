@@ -1,4 +1,4 @@
-"""A Prefect server that is gone: it holds no trial up, and no process whose campaign is over.
+"""A Prefect server that is gone, or ails: it holds no trial up, and no process whose campaign is over.
 
 Prefect's client tries each request for a minute, and what it holds of events for several seconds each when the process
 ends: minutes for a process that has nothing left to do, its history being written and closed.
@@ -11,10 +11,11 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from httpx import TransportError
+from httpx import HTTPError, TransportError
 from prefect.context import SettingsContext, get_settings_context
 from prefect.exceptions import TerminationSignal
-from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES
+from prefect.logging import get_run_logger
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from zbo_flows import audience
 from zbo_orchestrator.model import ZboError
@@ -37,6 +38,19 @@ def gone() -> bool:
             return False
     except (urllib.error.URLError, OSError):
         return True
+
+
+@contextmanager
+def outlived(doing: str) -> Iterator[None]:
+    """Have the server show something: what it does not take is logged, and the campaign goes on.
+
+    A server answers that it is well while its database is locked, or its disk is full.
+    """
+    try:
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 1}):
+            yield
+    except HTTPError as refused:
+        get_run_logger().warning("%s: the server did not take it: %s", doing, refused)
 
 
 @contextmanager

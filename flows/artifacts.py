@@ -44,7 +44,8 @@ class Artifacts(Watcher):
 
     def opened(self, history: History) -> None:
         self._history, self._found = history, recorded(history)
-        self._page.put(ProgressArtifact(progress=0.0, key=f"{self._key}-progress"))
+        with absence.outlived("the run's page"):
+            self._page.put(ProgressArtifact(progress=0.0, key=f"{self._key}-progress"))
         get_run_logger().info("history %s holds %d trials", history.path, self._found)
 
     def interlocked(self, why: str) -> None:
@@ -73,9 +74,11 @@ class Artifacts(Watcher):
 
     def _show(self, history: History) -> None:
         self._shown = time.monotonic()
-        if absence.gone():
-            return
-        facts, address = _facts(history), served(history.path)
+        if not absence.gone():
+            with absence.outlived("the run's page"):
+                self._put_all(history, _facts(history), served(history.path))
+
+    def _put_all(self, history: History, facts: dict[str, Any], address: str) -> None:
         self._page.put(MarkdownArtifact(markdown=_markdown(facts, address), key=f"{self._key}-summary"))
         self._page.put(TableArtifact(table=_rows(history), key=f"{self._key}-trials"))
         done = 100.0 * facts["trials"] / max(history.budget.total, 1)

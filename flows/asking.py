@@ -6,11 +6,15 @@ The command line answers the same inbox; whoever is first is heard, and the flow
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Literal, cast
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
+from prefect.exceptions import NotPausedError
 from prefect.flow_runs import resume_flow_run
 from prefect.input import RunInput, keyset_from_paused_state
 from prefect.input.run_input import Keyset
@@ -19,7 +23,7 @@ from prefect.states import Paused
 from prefect.utilities.engine import propose_state_sync
 from pydantic import Field
 
-from zbo_flows.absence import gone
+from zbo_flows.absence import gone, outlived
 from zbo_orchestrator.conduct import Watcher
 from zbo_orchestrator.history import History, Inbox, Request
 
@@ -46,16 +50,24 @@ class PausedRun(Watcher):
         self._looked = 0.0
 
     def held(self, history: History, why: str) -> None:
+        """Where the server does not answer, the command line does."""
+        if why and time.monotonic() - self._looked < LOOK:
+            return
+        self._looked = time.monotonic()
         if why and self._keys is None:
-            self._pause(why)
-        elif why and time.monotonic() - self._looked > LOOK:
-            self._look(history)
-        elif not why and self._keys is not None:
-            self._release()
+            self._ask(partial(self._pause, why))
+        elif why:
+            self._ask(partial(self._look, history))
+        elif self._keys is not None:
+            self._ask(self._release)
+            self._keys = None
+
+    def _ask(self, doing: Callable[[], None]) -> None:
+        if not gone():
+            with outlived("the paused run"):
+                doing()
 
     def _pause(self, why: str) -> None:
-        if gone():  # the command line answers the same inbox
-            return
         get_run_logger().warning("waiting for people: %s", why)
         state: State[None] = Paused(message=why, timeout_seconds=_A_YEAR, pause_key=str(time.time_ns()))
         keys = keyset_from_paused_state(state)
@@ -66,14 +78,11 @@ class PausedRun(Watcher):
             raise RuntimeError(f"the flow run did not pause: it is {told.type.value}")
         usual: Literal["resume", "approve"] = "resume" if why.startswith("paused") else "approve"
         Decision.with_initial_data(description=why, decision=usual).save(keys)
-        self._keys, self._looked = keys, time.monotonic()
+        self._keys = keys
 
     def _look(self, history: History) -> None:
         """Hand on what was decided, once the run was resumed."""
         assert self._keys is not None
-        self._looked = time.monotonic()
-        if gone():
-            return
         with get_client(sync_client=True) as client:
             state = client.read_flow_run(_run().id).state
         if state is None or not state.is_running():
@@ -84,9 +93,9 @@ class PausedRun(Watcher):
         Inbox(history.path).put(Request(said.decision, said.reason, said.by, data))
 
     def _release(self) -> None:
-        """Somebody answered by another way."""
-        self._keys = None
-        resume_flow_run(_run().id, run_input={"decision": "resume", "reason": "answered elsewhere"})
+        """Somebody answered by another way; who presses the page's button just then comes too late."""
+        with suppress(NotPausedError):
+            resume_flow_run(_run().id, run_input={"decision": "resume", "reason": "answered elsewhere"})
         get_run_logger().info("going on")
 
 
