@@ -24,7 +24,9 @@ from urllib.parse import urlsplit
 import platformdirs
 
 from zbo_flows.owned import LOOPBACK, address, answers, end_with_owner, free_ports, owned
+from zbo_flows.web_pages import own_pages_only
 from zbo_orchestrator.model import ConfigurationError
+from zbo_orchestrator.pages import names_of
 
 PATIENCE = 120.0
 """Seconds that a server may take to answer for the first time; a cold start on two busy cores takes 25."""
@@ -107,13 +109,36 @@ def server(host: str = LOOPBACK, port: int = 0) -> Iterator[Server]:
     url = f"{address(host, port)}/api"
     started = Server(url)
     with ExitStack() as stack:
-        ui = {"PREFECT_SERVER_UI_API_URL": url}
+        ui = {"PREFECT_SERVER_UI_API_URL": "/api"}  # whatever name a browser called it by
         started.process = stack.enter_context(owned("zbo_flows.server", host, port, _log("server"), ui))
         stack.enter_context(_set("PREFECT_API_URL", url))
         for free in beside:
             started.pages = stack.enter_context(owned("zbo_flows.pages", host, free, _log("pages"), {}))
             stack.enter_context(_set(PAGES, address(host, free)))
         yield started
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Be the one of this user that serves deployments from our own server; raises `ConfigurationError` for a second.
+
+    Two would share its database, and each run what the other was asked for, in its own folder.
+    """
+    settle()
+    if os.environ.get("PREFECT_API_URL"):
+        yield
+        return
+    folder = Path(os.environ["PREFECT_HOME"])
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "serve.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as taken:
+            said = (
+                f"another zbo serve runs with its state in {folder.parent}; wanted one, or ZBO_HOME=FOLDER for a second"
+            )
+            raise ConfigurationError(said) from taken
+        yield
 
 
 @contextmanager
@@ -133,7 +158,7 @@ def _serve(host: str, port: int) -> None:
 
     with (folder / "start.lock").open("w") as lock:  # cold starts at the same time race on the database's migrations
         fcntl.flock(lock, fcntl.LOCK_EX)
-        application = create_app()
+        application = own_pages_only(create_app(), names_of(host))
         threading.Thread(target=_unlock_when_up, args=(lock.fileno(), host, port), daemon=True).start()
         uvicorn.run(application, host=host, port=port, log_level="warning", timeout_graceful_shutdown=3)
 

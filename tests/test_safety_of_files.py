@@ -187,8 +187,6 @@ def test_an_address_without_a_password_is_none(campaign: Callable[..., Path]) ->
 @pytest.mark.parametrize("served", ["PREFECT_API_URL", "ZBO_PAGES"])
 def test_what_is_served_is_on_loopback_alone_unless_told_otherwise(api: str, served: str) -> None:
     httpx.get(os.environ[served], timeout=30, follow_redirects=True)
-    if served == "ZBO_PAGES":
-        assert httpx.get(os.environ[served], headers={"host": "evil.example"}).status_code == 400
     port = f"{urlsplit(os.environ[served]).port:04X}"
     listening = [
         address
@@ -197,6 +195,24 @@ def test_what_is_served_is_on_loopback_alone_unless_told_otherwise(api: str, ser
         if state == "0A" and address.endswith(f":{port}")
     ]
     assert listening == [f"0100007F:{port}"]
+
+
+@pytest.mark.prefect
+@pytest.mark.parametrize("served", ["PREFECT_API_URL", "ZBO_PAGES"])
+def test_a_web_page_whose_name_leads_here_is_not_answered(api: str, served: str) -> None:
+    assert httpx.get(os.environ[served], headers={"host": "evil.example"}).status_code == 400
+
+
+@pytest.mark.prefect
+def test_a_web_page_from_elsewhere_can_start_nothing(api: str) -> None:
+    """The browser of somebody at this machine would ask for it, as it would for the server's own pages."""
+    own = {"origin": api.removesuffix("/api")}
+    assert httpx.post(f"{api}/flow_runs/count", json={}, headers=own).is_success
+    asked = {"access-control-request-method": "POST", "access-control-request-headers": "content-type"}
+    for origin in ("https://evil.example", "http://127.0.0.1:1", "null"):
+        evil = {"origin": origin}
+        assert httpx.post(f"{api}/flow_runs/count", json={}, headers=evil).status_code == 403
+        assert httpx.options(f"{api}/flow_runs/count", headers={**evil, **asked}).status_code == 403
 
 
 def _socket(line: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from zbo_flows.server import server
+from zbo_flows.server import alone, server
 from zbo_orchestrator.campaign.document import parse, shipped
 from zbo_orchestrator.model import ConfigurationError
 
@@ -50,6 +50,19 @@ def test_what_is_wrong_with_a_file_is_told(api: str, tmp_path: Path, text: str, 
         serving.deployments(file)
     with pytest.raises(ConfigurationError, match="cannot be read"):
         serving.deployments(tmp_path / "absent.yaml")
+
+
+def test_a_user_serves_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZBO_HOME", str(tmp_path))
+    for name in ("PREFECT_API_URL", "PREFECT_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    with alone(), pytest.raises(ConfigurationError, match=f"state in {tmp_path}; wanted one, or ZBO_HOME=FOLDER"):
+        alone().__enter__()
+    with alone():
+        monkeypatch.setenv("ZBO_HOME", str(tmp_path / "other"))
+        monkeypatch.delenv("PREFECT_HOME")
+        with alone():
+            pass
 
 
 def test_a_port_that_is_taken_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

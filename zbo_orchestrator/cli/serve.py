@@ -46,9 +46,9 @@ def serve(
     zbo serve --file my-lab.yaml --limit 1     your own
     """
     os.environ.setdefault("PREFECT_RUNNER_POLL_FREQUENCY", "2")
-    from zbo_flows.server import pages, server
+    from zbo_flows.server import alone, pages, server
 
-    with server(host, port) as api:
+    with alone(), server(host, port) as api:
         typer.echo(f"starting a server at {api.page}")
         api.wait()
         from zbo_flows.serving import deployments, give_up, told

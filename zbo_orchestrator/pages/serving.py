@@ -17,11 +17,12 @@ def serve(folder: Path, host: str, port: int, names: Sequence[str] = ()) -> None
     names   what browsers may call it by; left out, this machine on loopback and anything elsewhere. A web page whose
             name leads here can so not have a browser read them.
     """
-    served = _OnDemand(folder, names or _names(host))
+    served = _OnDemand(folder, names or names_of(host))
     uvicorn.run(served, host=host, port=port, log_level="warning", lifespan="off", timeout_graceful_shutdown=3)
 
 
-def _names(host: str) -> tuple[str, ...]:
+def names_of(host: str) -> tuple[str, ...]:
+    """By what a server bound to `host` may be called."""
     loopback = host == "localhost" or host.startswith("127.")
     return (host, "127.0.0.1", "localhost") if loopback else ("*",)
 
