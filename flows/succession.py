@@ -14,6 +14,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.logging import get_run_logger
 from prefect.states import Crashed
 
+from zbo_flows import absence
 from zbo_orchestrator.conduct import Watcher
 from zbo_orchestrator.history import History
 
@@ -31,10 +32,13 @@ class Succession(Watcher):
         note = history.path.beside(".flow-run")
         before = json.loads(note.read_text()) if note.exists() else {}
         fresh = note.with_name(f"{note.name}.part")
-        fresh.write_text(json.dumps({"flow_run": str(self._run), "host": socket.gethostname(), "pid": os.getpid()}))
+        pid = os.getpid()
+        ours = {"flow_run": str(self._run), "host": socket.gethostname(), "pid": pid, "process": _process(pid)}
+        fresh.write_text(json.dumps(ours))
         fresh.replace(note)
-        if before and before["host"] == socket.gethostname() and not Path("/proc", str(before["pid"])).exists():
-            self._end(UUID(before["flow_run"]))
+        if before and before["host"] == socket.gethostname() and before.get("process") != _process(before["pid"]):
+            with absence.outlived("the end of the run before"):
+                self._end(UUID(before["flow_run"]))
 
     def _end(self, run: UUID) -> None:
         with get_client(sync_client=True) as client:
@@ -46,3 +50,16 @@ class Succession(Watcher):
                 said = f"its process is gone; flow run {self._run} goes on with its history"
                 client.set_flow_run_state(run, Crashed(message=said), force=True)
                 get_run_logger().warning("flow run %s wrote this history before: %s", run, said)
+
+
+def _process(pid: int) -> str | None:
+    """Tells a process that lives from all others that have had its id; None: it is gone, or nothing tells here.
+
+    Ids come again after a restart, of a container above all: what is added is when the machine and the process began.
+    """
+    try:
+        began = Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[19]
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return f"{boot} {pid} {began}"

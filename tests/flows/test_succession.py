@@ -28,10 +28,11 @@ def ended() -> int:
     ("writer", "state"),
     [
         (lambda: {"pid": ended()}, "CRASHED"),
+        (lambda: {"process": "another that had this id"}, "CRASHED"),
         (dict, "RUNNING"),
         (lambda: {"pid": ended(), "host": "another"}, "RUNNING"),
     ],
-    ids=["gone", "alive", "elsewhere"],
+    ids=["gone", "id given again", "alive", "elsewhere"],
 )
 def test_a_run_whose_process_is_gone_is_ended_by_the_next_one(
     api: str, campaign_file: Callable[..., Path], tmp_path: Path, writer: Callable[[], dict[str, object]], state: str
