@@ -36,15 +36,17 @@ def telling(run: UUID) -> Callable[[str], object]:
 
 
 class Stall(Watcher):
-    """Tells, once, when nothing has gone forward for `seconds`: no trial recorded, no step reported.
+    """Tells, once, when nothing has gone forward for `seconds`: no trial recorded, no new step reported.
 
-    A run that waits for people does not stall.
+    A run that waits for people does not stall; one that an interlock holds does, and so does a trial without a worker:
+    both report the same step again and again.
     """
 
     def __init__(self, seconds: float, tell: Callable[[str], object]) -> None:
         self._seconds, self._tell = seconds, tell
         self._sign, self._over = threading.Event(), False
         self._trials = 0
+        self._steps: dict[int, int] = {}
         self._thread = threading.Thread(target=self._wait, daemon=True, name="stall")
 
     def __enter__(self) -> Self:
@@ -59,9 +61,12 @@ class Stall(Watcher):
         self._sign.set()
 
     def running(self, number: int, step: int, of: int, values: Mapping[str, float]) -> None:  # noqa: ARG002
-        self._sign.set()
+        if self._steps.get(number) != step:
+            self._steps[number] = step
+            self._sign.set()
 
     def recorded(self, history: History, trial: Trial) -> None:  # noqa: ARG002
+        self._steps.pop(trial.number, None)
         self._trials += 1
         self._sign.set()
 

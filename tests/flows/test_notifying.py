@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import time
 from typing import cast
 from uuid import uuid4
 
@@ -32,6 +33,20 @@ def test_a_stall_is_told_once_and_again_after_something_went_forward() -> None:
         ):
             sign()
             assert told.get(timeout=60)
+
+
+def test_a_trial_that_is_held_at_a_step_stalls() -> None:
+    from zbo_flows.notifying import Stall  # noqa: PLC0415
+
+    told: queue.Queue[str] = queue.Queue()
+    with Stall(0.2, told.put) as stall:
+        while told.empty():  # as an interlock does, and a trial for which there is no worker
+            stall.running(3, 7, 10, {})
+        told.get()
+        for step in range(8, 80):
+            stall.running(3, step, 80, {})
+            time.sleep(0.01)
+        assert told.empty(), "one that goes on does not"
 
 
 def test_a_run_that_has_ended_does_not_stall() -> None:
