@@ -11,7 +11,6 @@ from uuid import UUID
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.events.worker import EventsWorker
-from prefect.exceptions import CancelledRun
 from prefect.logging.handlers import APILogWorker
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed
@@ -26,7 +25,7 @@ from zbo_flows.observed import observed
 from zbo_flows.succession import Succession
 from zbo_orchestrator.campaign import load
 from zbo_orchestrator.conduct import Watchers, WorkersKind, budgeted, conduct, history_path
-from zbo_orchestrator.model import InUse
+from zbo_orchestrator.model import InUse, Stopped
 
 Count = Annotated[int, Field(ge=1, le=100_000)]
 
@@ -55,16 +54,21 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
 ) -> State[Any]:
     """Run a campaign, or go on with it, until its planner stops, or the flow run is cancelled.
 
-    campaign    a campaign file, or the name of a shipped campaign
-    history     where its record is kept; empty: histories/<name of the campaign>
-    trials      the budget in all; add: more than the history holds; neither: as the campaign file says
-    until       never more than this many in all: with add, what a scheduled run comes to an end by
-    seed        another than the campaign file's: another campaign
-    cluster     the address of a Dask scheduler, for workers dask; empty: processes of this machine
-    overrides   `dotted.key=value`, as for `zbo run --set`
-    live        arms the instrument that the campaign file names; nothing else but a simulator is driven
-    patience    seconds to wait for people where the campaign needs them; empty: as long as it takes
-    stall       seconds in which a trial should end or report; people are told when it does not (`zbo notify`)
+    Args:
+        campaign: a campaign file, or the name of a shipped campaign
+        history: where its record is kept; empty: histories/<name of the campaign>
+        trials: the budget in all; without it and `add`: as the campaign file says
+        add: trials more than the history holds
+        until: never more than this many in all: with `add`, what a scheduled run comes to an end by
+        seed: another than the campaign file's: another campaign
+        width: trials in flight; empty: as the campaign file says
+        workers: where trials run: in this process, its threads, processes of this machine, or a Dask cluster's
+        cluster: the address of a Dask scheduler, for workers dask; empty: processes of this machine
+        overrides: `dotted.key=value`, as for `zbo run --set`
+        allow_code: the campaign file may name Python code and commands to run
+        live: arms the instrument that the campaign file names; nothing else but a simulator is driven
+        patience: seconds to wait for people where the campaign needs them; empty: as long as it takes
+        stall: seconds in which a trial should end or report; people are told when it does not (`zbo notify`)
     """
     given = {"width": width, "seed": seed}
     wanted = [*(overrides or []), *(f"{name}={value}" for name, value in given.items() if value is not None)]
@@ -88,7 +92,7 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
             )
         except InUse as busy:
             return Completed(name="Busy", message=f"{busy}; this run leaves it to that one")
-        except CancelledRun as cancelled:
+        except Stopped as cancelled:
             return Cancelled(message=f"{cancelled}; run again, its history goes on")
     last: State[Any] = artifacts.ended()
     return last

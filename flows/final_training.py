@@ -10,7 +10,7 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from pydantic import Field
 
-from zbo_flows import audience
+from zbo_flows import absence, audience
 from zbo_flows.observed import observed_executor
 from zbo_orchestrator.campaign import rebuild
 from zbo_orchestrator.comparison import Audience, Comparison, Round, Training, Wish, compare, prepare
@@ -35,17 +35,20 @@ def final_training(  # noqa: PLR0917 (a form's fields)
 ) -> dict[str, Any]:
     """Train the best found schedule of a history and what it has to beat, over the same seeds.
 
-    history     of a campaign whose executor is comparable
-    seeds       trainings of every schedule
-    others      further histories, whose best found schedules are tried on this problem
-    schedules   names of those to compare; empty: all
-    small       train at the campaign's size only
+    Args:
+        history: of a campaign whose executor is comparable
+        seeds: trainings of every schedule
+        others: further histories, whose best found schedules are tried on this problem
+        schedules: names of those to compare; empty: all
+        small: train at the campaign's size only
+        allow_code: the campaign's file may name Python code and commands to run
     """
     path = Place.of(history)
     campaign = rebuild(Record.read(path).charter.campaign, allow_code=allow_code)
     wish = Wish(seeds, tuple(map(Place.of, others or ())), tuple(schedules or ()), small)
     comparison = compare(prepare(campaign, path, wish), _Logged(audience.listener()), dressed=observed_executor)
-    create_markdown_artifact(key=f"{_key(comparison.campaign)}-comparison", markdown=_markdown(comparison))
+    with absence.outlived("the comparison"):
+        create_markdown_artifact(key=f"{_key(comparison.campaign)}-comparison", markdown=_markdown(comparison))
     return {"campaign": comparison.campaign, "history": history, "verdict": verdict(comparison)}
 
 

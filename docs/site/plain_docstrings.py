@@ -1,7 +1,8 @@
 """Docstrings of this project are plain text; here they become reStructuredText for autodoc.
 
 Single backticks are code, a name in them a link where it names something of the reference. Lines of a name, spaces and
-what it is are a definition list. What is indented is shown as it stands.
+what it is are a definition list, and so is `Args:`, where Prefect reads a form's words. What is indented is shown as it
+stands.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sphinx.util.inspect import TypeAliasForwardRef
 
 _ITEM = re.compile(r"(\S(?:.*?\S)?) {2,}\S")
 _NAMES = re.compile(r"[\w.<>-]+(\[[^\]]*\])?(, ?[\w.<>-]+(\[[^\]]*\])?)*")
+_ARGUMENT = re.compile(r"^    (\w+): ")
 _CLASS = re.compile(r"[A-Z]\w*[a-z]\w*(\.\w+)?")
 _BOUNDED = re.compile(r"~?(?:typing\.)?Annotated\[(\w+)(?:, [~\w.]+\((?:[^()]|\([^()]*\))*\))+\]")
 _SPECIAL = re.compile(r"[\\*|]|(?<=\w)_(?!\w)")
@@ -47,6 +49,8 @@ def _code(text: str) -> str:
 
 def _block(lines: list[str]) -> list[str]:
     """One block between blank lines."""
+    if lines[0] == "Args:":
+        return _block([_ARGUMENT.sub(r"\1  ", line) for line in lines[1:]])
     if all(line.startswith("    ") for line in lines):
         return _verbatim(dedent("\n".join(lines)))
     column = next((len(found[0]) - 1 for line in lines if (found := _item(line))), 0)
