@@ -57,7 +57,7 @@ def test_what_the_unit_starts_exists() -> None:
     words = shlex.split(unit()["Service"]["ExecStart"])
     assert Path(words[0]).name == "zbo"
     understood(["zbo", *words[1:]])
-    assert unit()["Service"]["KillMode"] == "mixed", "a run hears of the end from who started it, not from systemd"
+    assert unit()["Service"]["KillMode"] == "process", "an instrument's guardian outlives the service"
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
@@ -80,7 +80,11 @@ def test_what_is_composed_fits_together(monkeypatch: pytest.MonkeyPatch) -> None
             assert wanted in SERVICES[other], f"{name} waits for {other}"
     environment = SERVICES["worker"]["environment"]
     assert environment["ZBO_FOLDER"] == SERVICES["worker"]["working_dir"], "runs work where the volume is"
-    assert all(port.startswith("127.0.0.1:") for port in SERVICES["server"]["ports"])
+    server = SERVICES["server"]
+    assert all(port.startswith("127.0.0.1:") for port in server["ports"])
+    page = f"http://{server['ports'][0].removesuffix(':4200')}"
+    assert server["environment"]["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] == page, "no page but its own may ask"
+    assert server["environment"]["PREFECT_SERVER_UI_API_URL"] == "/api", "a browser knows no name of the containers"
 
 
 def test_every_command_of_the_page_is_run_or_says_why_not() -> None:
