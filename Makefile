@@ -45,7 +45,7 @@ docs: $(READY)            ## build the documentation and the reference as a site
 	@echo "build/docs/index.html"
 
 bench: $(READY)           ## every table of benchmarks/ (about 20 minutes)
-	for table in benchmarks/*.py; do echo "== $$table"; $(BIN)/python $$table || exit 1; done
+	for table in benchmarks/*.py; do echo "== $$table"; $(BIN)/python -m benchmarks.$$(basename $$table .py) || exit 1; done
 
 clean:                    ## remove what these commands made, the environment included
 	rm -rf .venv build dist histories *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
