@@ -10,19 +10,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dask_lab import STEPS, Traced, traced
 from distributed import Client, LocalCluster
+from distributed.comm.core import CommClosedError
 from equality import assert_equal_histories
 from lab import DIRECT, written
 from test_hopeless import campaign
 from test_workers import Echo, Misbehaves, trajectory
 from waiting import alive, eventually
 
+from zbo_flows.owned import free_ports
 from zbo_orchestrator.campaign import load
 from zbo_orchestrator.conduct import Watcher, conduct
 from zbo_orchestrator.executors import dask_cluster
@@ -219,6 +221,33 @@ def test_a_scheduler_that_is_gone_ends_the_campaign(trace: Path, tmp_path: Path)
                 executor.execute(trajectory(0), Killing())
             assert eventually(lambda: worker.poll() is not None), (tmp_path / "log").read_text()
         assert len(traced(trace)) == 1
+
+
+def test_a_scheduler_that_was_restarted_between_two_trials_is_no_obstacle(trace: Path, tmp_path: Path) -> None:
+    (port,) = free_ports("127.0.0.1", 0)
+    address, dashboard = f"tcp://127.0.0.1:{port}", ["--dashboard-address", "127.0.0.1:0"]
+    scheduler = ["scheduler", "--host", "127.0.0.1", "--port", str(port), *dashboard]
+    worker = ["worker", address, "--nthreads", "1", "--no-nanny", *dashboard]
+    with ExitStack() as lifetime:
+        with process(tmp_path, *scheduler), process(tmp_path, *worker):
+            executor = lifetime.enter_context(on_cluster(Traced(trace), 1, address))
+            executor.execute(trajectory(0), RecordedRun(number=1))
+        with process(tmp_path, *scheduler), process(tmp_path, *worker):
+            client = executor._client  # type: ignore[attr-defined]
+            assert eventually(lambda: client.status == "running" and len(client.nthreads()) == 1)
+            executor.execute(trajectory(0), RecordedRun(number=2))
+    assert [number for number, _, _ in traced(trace)] == [1, 2]
+
+
+def test_a_cluster_that_does_not_say_how_a_trial_stands_has_lost_it(
+    cluster: Client, trace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silent(**_: object) -> None:
+        raise CommClosedError("the connection broke")
+
+    monkeypatch.setattr(cluster.scheduler, "get_task_status", silent)
+    with pytest.raises(TransientError, match="was lost"):
+        DaskExecutor(Traced(trace, wait=1.5), cluster).execute(trajectory(0), RecordedRun())
 
 
 def occupied(mark: Path) -> None:

@@ -6,6 +6,8 @@ import hashlib
 import pickle
 import queue
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -60,11 +62,11 @@ class DaskExecutor:
         self._topic = f"zbo-{uuid4().hex}"
         self._inboxes: dict[str, _Inbox] = {}
         self.repeatable = bool(getattr(executor, "repeatable", False))
-        client.subscribe_topic(self._topic, self._hear)
 
     def execute(self, trajectory: Trajectory, run: Run) -> Measurement:
         key = f"trial-{run.number}-{run.attempt}-{uuid4().hex}"
         inbox = self._inboxes[key] = _Inbox()
+        self._client.subscribe_topic(self._topic, self._hear)  # again: a scheduler that was restarted knows of nobody
         job = Job(run.number, run.attempt, run.seed, trajectory)
         future = self._client.submit(work, job, self._topic, self._digest, key=key, pure=False, retries=0)
         try:
@@ -118,8 +120,8 @@ class _Attempt:
                 case KilledWorker() | CancelledError():
                     raise self._lost() from said
                 case OSError():
-                    time.sleep(LOOK)  # it may be the scheduler that is gone, which the client notices a moment later
-                    raise self._lost() from said
+                    with self._asking():
+                        raise said
                 case bug:
                     raise bug
 
@@ -165,16 +167,28 @@ class _Attempt:
             self.run.report(0, self.steps)
             self._check_staffed()
             return
-        states = self.client.sync(self.client.scheduler.get_task_status, keys=[self.future.key])
+        with self._asking():
+            states = self.client.sync(self.client.scheduler.get_task_status, keys=[self.future.key])
         if states[self.future.key] not in {"processing", "memory", "erred"}:
             raise self._lost()
 
     def _check_staffed(self) -> None:
         now = time.monotonic()
-        if self.client.nthreads():
+        with self._asking():
+            staffed = bool(self.client.nthreads())
+        if staffed:
             self.staffed = now
         elif self.patience is not None and now - self.staffed > self.patience:
             raise FatalError(f"no worker of the cluster is left, and in {self.patience:g} s none has come back")
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Whoever does not answer is lost: the worker, or the scheduler, which the client notices a moment later."""
+        try:
+            yield
+        except OSError as silent:
+            time.sleep(LOOK)
+            raise self._lost() from silent
 
     def _lost(self) -> TransientError | FatalError:
         if self.client.status != "running":
