@@ -80,6 +80,7 @@ class Oversight:
             told = True
             if self.patience is not None and time.monotonic() - began > self.patience:
                 raise Unattended(f"nobody came for {self.patience:g} s: {why}")
+            self.history.still_here()
             time.sleep(POLL)
         if told:
             self.held(self.history, "")

@@ -49,3 +49,8 @@ class Bucket:
 
     def put(self, key: str, body: bytes) -> None:
         self.client.put_object(Bucket=self.name, Key=key, Body=body)
+
+    def vanish(self) -> None:
+        for key in self.keys:
+            self.client.delete_object(Bucket=self.name, Key=key)
+        self.client.delete_bucket(Bucket=self.name)

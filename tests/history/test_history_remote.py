@@ -2,39 +2,62 @@
 
 from __future__ import annotations
 
+import json
 import os
+import warnings
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import annals
 import pytest
+import test_history
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from object_storage import KEY, Bucket
-
-# The contract itself, with the fixtures below.
-from test_history import (  # noqa: F401
-    test_a_closed_writer_writes_no_more,
-    test_a_history_is_not_founded_twice,
-    test_a_holder_that_is_just_leaving_is_waited_for,
-    test_a_second_writer_is_told_who_holds_the_lock,
-    test_a_started_trial_is_interrupted_where_it_may_not_be_repeated,
-    test_a_transaction_is_one_commit_seen_within_and_not_without,
-    test_the_charter_comes_back,
-    test_trials_come_back_bit_for_bit,
-    test_what_may_change_becomes_an_event,
-    test_what_was_done_in_a_transaction_that_fails_is_kept,
-)
 from test_history_crash import survives
 from test_history_dataset import TRIALS, test_the_dataset_holds_every_trial  # noqa: F401
 from test_history_machine import Annals
 
-from zbo_orchestrator.history import History, Inbox, Record, Request, export, held_by, log, repair, verify
-from zbo_orchestrator.history.epoch import ABANDONED, Epoch, begin
+from zbo_orchestrator.history import (
+    EpochWarning,
+    History,
+    Inbox,
+    Record,
+    Request,
+    export,
+    held_by,
+    log,
+    repair,
+    verify,
+)
+from zbo_orchestrator.history.epoch import ABANDONED, RENEWAL, Epoch, begin
 from zbo_orchestrator.history.lock import Lock
 from zbo_orchestrator.history.store import Store, TakenOverError
 from zbo_orchestrator.model import ConfigurationError, HistoryError, InUse, Trial
 from zbo_orchestrator.place import Place
+
+# What holds on disk, with the fixtures below: a name that is gone from there fails here.
+CONTRACT = {name: test for name, test in vars(test_history).items() if name.startswith("test_")}
+ON_DISK_ALONE = {
+    "test_a_path_that_is_taken": "a folder; what else lies under a prefix is looked at below",
+    "test_founding_again_after_a_death_halfway": "a rename; a founder's death is looked at below",
+    "test_power_durability_syncs_each_new_file_before_the_reference_moves": "files",
+    "test_nothing_is_printed_and_nothing_warns": "a process that founds a history of its own",
+}
+
+
+@pytest.mark.long
+class TestAtLength:
+    """Of the contract what takes longest here."""
+
+    test_measurements = staticmethod(CONTRACT.pop("test_a_measurement_that_does_not_fit_is_refused"))
+    test_maps = staticmethod(CONTRACT.pop("test_maps_of_every_plan_to_200_then_every_tenth"))
+
+
+for name in ON_DISK_ALONE:
+    del CONTRACT[name]
+globals().update(CONTRACT)
 
 
 @pytest.fixture
@@ -69,9 +92,10 @@ class RemoteAnnals(Annals):
         self.path = Place.of(f"s3://{bucket.name}/machines/{self.folder.name}")
 
 
-def test_any_order_of_steps_deaths_and_openings(bucket: Bucket) -> None:
+@pytest.mark.parametrize("examples", [3, pytest.param(20, marks=pytest.mark.long)])
+def test_any_order_of_steps_deaths_and_openings(bucket: Bucket, examples: int) -> None:
     few = settings(
-        max_examples=2,
+        max_examples=examples,
         stateful_step_count=8,
         deadline=None,
         phases=(Phase.generate,),
@@ -178,12 +202,121 @@ def test_a_dead_writers_last_commit_may_land_while_the_next_one_opens(
 
 
 def test_a_writer_silent_for_hours_counts_as_dead() -> None:
-    writer = Epoch(3, {"lock": "lab:1:2"}, closed=False)
-    assert writer.alive(ABANDONED - 1, "office:1:2")
-    assert not writer.alive(ABANDONED + 1, "office:1:2")
-    assert not writer.alive(0, "lab:1:2")
-    assert not Epoch(3, {"lock": "lab:1:2"}, closed=True).alive(0, "office:1:2")
+    writer = Epoch(3, {"lock": "a5"}, closed=False)
+    assert writer.alive(ABANDONED - 1, "b7")
+    assert not writer.alive(ABANDONED + 1, "b7")
+    assert not writer.alive(0, "a5")
+    assert not Epoch(3, {"lock": "a5"}, closed=True).alive(0, "b7")
     assert timedelta(seconds=ABANDONED) >= timedelta(hours=1)
+    assert ABANDONED > 3 * RENEWAL
+
+
+def test_a_writer_that_waits_is_not_taken_for_dead(path: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    with annals.found(path) as writer:
+        step(writer, 1)
+        seen, before = writer.evidence(), log(path)
+        writer.still_here()
+        assert log(path) == before
+        monkeypatch.setattr("zbo_orchestrator.history.commits.RENEWAL", -1)
+        with writer.transaction():
+            writer.still_here()
+        assert log(path) == before
+        writer.still_here()
+        assert log(path)[1:] == before
+        assert (log(path)[0].message, log(path)[0].facts) == ("epoch 1 goes on", {"proposed": [], "recorded": []})
+        annals.assert_same_evidence(replace(seen, elapsed=0), replace(Record.read(path).evidence(), elapsed=0))
+        step(writer, 2)
+    assert steps(path) == [1, 2]
+    assert verify(path) == []
+
+
+def test_a_writer_that_waits_learns_that_it_was_taken_over(
+    path: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with annals.found(path) as stale:
+        elsewhere(monkeypatch, tmp_path / "b")
+        History.open(path, take_over=True).close()
+        monkeypatch.setattr("zbo_orchestrator.history.commits.RENEWAL", -1)
+        for _ in range(2):
+            with pytest.raises(HistoryError, match="taken over by"):
+                stale.still_here()
+
+
+def test_on_disk_nobody_is_told_that_a_writer_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zbo_orchestrator.history.commits.RENEWAL", -1)
+    with annals.found(tmp_path / "history") as writer:
+        before = writer.commit
+        writer.still_here()
+        assert writer.commit == before
+
+
+def dead(path: Place) -> None:
+    """A writer begins, and is killed."""
+    writer = History.open(path)
+    writer._commits.end("dead")
+    writer._lock.release()
+
+
+def test_where_a_writer_died_the_next_goes_on_at_once_whatever_the_machine_is_called_now(
+    path: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    annals.found(path).close()
+    dead(path)
+    monkeypatch.setattr("socket.gethostname", lambda: "container-8")
+    assert held_by(path) is None
+    History.open(path).close()
+
+
+def test_a_writer_that_an_earlier_version_left_behind_has_to_be_taken_over(path: Place) -> None:
+    annals.found(path).close()
+    dead(path)
+    left = Store.write(path, "process")
+    epoch = Epoch.of(left)
+    replace(epoch, writer={**epoch.writer, "lock": "lab:2049:131"}).note(left)
+    left.commit("as it was noted then", {})
+    lock = path.beside(".lock")
+    lock.write_text(json.dumps({key: value for key, value in epoch.writer.items() if key != "lock"}))
+    assert f"pid {os.getpid()}" in str(held_by(path))
+    with pytest.raises(InUse, match="take_over=True"):
+        History.open(path)
+    History.open(path, take_over=True).close()
+    dead(path)
+    History.open(path).close()
+
+
+def test_a_bucket_that_goes_away_spoils_no_finished_campaign(path: Place, bucket: Bucket) -> None:
+    with pytest.warns(EpochWarning, match=rf"cannot .*{path}.* wait 6 hours, or to take over"), annals.found(path):
+        bucket.vanish()
+    with Lock(path.beside(".lock"), wait=0):
+        pass
+
+
+def test_who_takes_over_while_a_writer_leaves_is_left_alone(path: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = annals.found(path)
+    taker = Store.write(path, "process")
+    under_way = [taker]
+    look = Store.afresh
+
+    def afresh(store: Store) -> Store:
+        newest = look(store)
+        for late in under_way:
+            under_way.remove(late)
+            Epoch(2, {**Epoch.of(newest).writer, "pid": 1}, closed=False).note(late)
+            late.commit("epoch 2", {})
+        return newest
+
+    monkeypatch.setattr(Store, "afresh", afresh)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        writer.close()
+    assert Epoch.of(Store.read(path)) == Epoch.of(taker)
+
+
+def test_a_bucket_that_goes_away_hides_no_error(path: Place, bucket: Bucket) -> None:
+    writer = annals.found(path)
+    bucket.vanish()
+    with pytest.warns(EpochWarning), pytest.raises(ZeroDivisionError), writer:
+        raise ZeroDivisionError
 
 
 def test_a_commit_whose_answer_is_lost_is_not_blamed_on_anybody(path: Place, bucket: Bucket) -> None:

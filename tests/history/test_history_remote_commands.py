@@ -11,7 +11,7 @@ from lab import DIRECT, written
 from object_storage import Bucket
 
 from zbo_orchestrator.cli import main
-from zbo_orchestrator.history import History, Record, verify
+from zbo_orchestrator.history import History, Record, log, verify
 from zbo_orchestrator.model import HistoryError
 
 BARE = ["--without-prefect", "--allow-code"]
@@ -80,3 +80,16 @@ def test_a_run_elsewhere_is_left_alone_until_somebody_says_take_over(
             running.event("too late")
     assert len(Record.read(there)) == 5
     assert verify(there) == []
+
+
+def test_a_campaign_that_waits_shows_that_it_lives_and_can_be_replayed(
+    zbo: Zbo, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = f"s3://{bucket.name}/hill"
+    run = ("run", written(tmp_path, DIRECT), "--history", there, "--no-report", *BARE)
+    zbo(*run, "--trials", 2)
+    monkeypatch.setattr("zbo_orchestrator.history.commits.RENEWAL", 0.1)
+    zbo(*run, "--trials", 3, "--set", "approval=true", "--patience", 0.5, code=5)
+    assert "epoch 2 goes on" in [commit.message for commit in log(there)]
+    zbo(*run, "--trials", 3, "--set", "approval=false")
+    assert f"{there}: sound; 3 trials" in zbo("verify", there, "--replay", "--allow-code")

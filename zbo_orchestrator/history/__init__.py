@@ -12,11 +12,12 @@ from zbo_orchestrator.history.scan import Scan
 from zbo_orchestrator.history.sessions import SessionWarning
 from zbo_orchestrator.history.store import Commit
 from zbo_orchestrator.history.verify import verify
-from zbo_orchestrator.history.writer import History
+from zbo_orchestrator.history.writer import EpochWarning, History
 
 __all__ = [
     "Charter",
     "Commit",
+    "EpochWarning",
     "History",
     "Inbox",
     "Record",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from zbo_orchestrator.history.contents import Contents
-from zbo_orchestrator.history.epoch import commit
+from zbo_orchestrator.history.epoch import RENEWAL, commit, renew
 from zbo_orchestrator.history.store import EngineError, one_line, telling
 from zbo_orchestrator.history.undisturbed import undisturbed
 from zbo_orchestrator.model import HistoryError
@@ -21,6 +22,7 @@ class Commits:
 
     def __init__(self, contents: Contents, prepare: Callable[[], None]) -> None:
         self._contents, self._prepare = contents, prepare
+        self._committed = time.time()
         self._depth = 0
         self._ended: str | None = None
         self._messages: list[str] = []
@@ -76,15 +78,29 @@ class Commits:
         if not state.changed:
             return
         message = "; ".join(self._messages) or "session"
+        with self._committing():
+            state.write(store)
+            self._contents.large.grow(state.trials)
+            commit(store, message, {"clock": state.clock, **self._touched})
+            self._messages, self._touched = [], {"proposed": [], "recorded": []}
+
+    def renew(self) -> None:
+        """Commit the writer's epoch alone, where the last commit is old; a transaction commits at its end as it is."""
+        self._refuse_ended()
+        if not self._depth and time.time() - self._committed > RENEWAL:
+            with self._committing():
+                renew(self._contents.store)
+
+    @contextmanager
+    def _committing(self) -> Iterator[None]:
+        """Undisturbed; a failure ends the writer."""
         try:
             with undisturbed(), self._telling():
-                state.write(store)
-                self._contents.large.grow(state.trials)
-                commit(store, message, {"clock": state.clock, **self._touched})
+                yield
+                self._committed = time.time()
         except EngineError as error:
             self.end(f"a commit failed ({one_line(error)})")
             raise
-        self._messages, self._touched = [], {"proposed": [], "recorded": []}
 
     def _telling(self) -> AbstractContextManager[None]:
         store = self._contents.store

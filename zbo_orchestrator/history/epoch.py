@@ -6,15 +6,19 @@ A commit there succeeds only if nobody else has committed since, so a writer tha
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 
-from zbo_orchestrator.history.lock import Lock, in_words, signature
+from zbo_orchestrator.history.lock import Lock, identity_of, in_words, signature
 from zbo_orchestrator.history.store import EngineError, Store, TakenOverError, exists, telling
 from zbo_orchestrator.model import InUse, Json
 from zbo_orchestrator.place import Address, Place
 
 ABANDONED = 6 * 3600.0
 """Seconds without a commit after which a writer that cannot be asked counts as dead: longer than a trial lasts."""
+RENEWAL = 3600.0
+"""Seconds without a commit after which a writer that waits for people makes one: several fit into `ABANDONED`."""
 _FACTS: Json = {"proposed": [], "recorded": []}
 
 
@@ -22,7 +26,8 @@ _FACTS: Json = {"proposed": [], "recorded": []}
 class Epoch:
     """One writer's turn, as the history's root tells it.
 
-    writer   pid, host, since and command as a lock file has them; `lock` names the lock file beside the history there
+    writer   as its lock file has it: pid, host, since, command, and as `lock` that file's identity; `seen`, where it
+             waited, when it last showed that it lives
     """
 
     number: int = 0
@@ -81,45 +86,45 @@ def commit(store: Store, message: str, facts: Json) -> None:
         ) from error
 
 
+def renew(store: Store) -> None:
+    """Show by a commit that the writer lives."""
+    last = Epoch.of(store)
+    ours = replace(last, writer={**last.writer, "seen": datetime.now().astimezone().isoformat()})
+    ours.note(store)  # what has not changed cannot be committed
+    commit(store, f"epoch {ours.number} goes on", _FACTS)
+
+
 def end(store: Store) -> None:
     """Note that the writer is gone, so that the next one need not ask; where somebody took over, nothing."""
-    newest = store.afresh()
-    if newest.commit_id != store.commit_id:
-        return
-    with telling(f"cannot note at {store.path} that this writer is done"):
+    with telling(f"cannot note at {store.path} that this writer is done"), suppress(TakenOverError):
+        newest = store.afresh()
         last = Epoch.of(newest)
-        replace(last, closed=True).note(newest)
-        commit(newest, f"epoch {last.number} ends", _FACTS)
+        if newest.commit_id == store.commit_id:
+            replace(last, closed=True).note(newest)
+            commit(newest, f"epoch {last.number} ends", _FACTS)
 
 
 def held_by(history: Address) -> str | None:
     """Who writes a history now, in words; None: nobody does."""
     place = Place.of(history)
-    here = held_here(place)
-    if here or not place.remote or not exists(place):
-        return here
+    try:
+        lock = identity_of(place.beside(".lock"))
+    except InUse as taken:
+        return str(taken)
+    if not place.remote or not exists(place):
+        return None
     store = Store.read(place)
     last = Epoch.of(store)
-    lock = _identity(place)
     return f"another process is writing this history: {last} ({place})" if last.alive(_idle(store), lock) else None
 
 
-def held_here(place: Place) -> str | None:
-    """Who holds the lock file beside a history, in words; None: nobody does."""
+def held_here(place: Place) -> bool:
+    """Whether a process on this machine holds the lock file beside a history."""
     try:
-        _identity(place)
-    except InUse as taken:
-        return str(taken)
-    return None
-
-
-def _identity(place: Place) -> str:
-    """Of the lock file, empty where there is none; raises `InUse` where it is held."""
-    path = place.beside(".lock")
-    if not path.exists():
-        return ""
-    with Lock(path, wait=0, sign=False) as lock:
-        return lock.identity
+        identity_of(place.beside(".lock"))
+    except InUse:
+        return True
+    return False
 
 
 def _idle(store: Store) -> float:

@@ -63,7 +63,7 @@ class Inbox:
 
     def put(self, request: Request) -> None:
         """Raises `HistoryError` where nobody would find it: a history in a bucket has its inbox where it is run."""
-        if self._place.remote and held_here(self._place) is None:
+        if self._place.remote and not held_here(self._place):
             raise HistoryError(
                 f"nobody here writes {self._place}: a request to a history on object storage can only be made on the "
                 f"machine and in the folder in which it runs, while it runs ({self.path.absolute()})"

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from uuid import uuid4
 
 from zbo_orchestrator.model import HistoryError, InUse, Json
 
@@ -34,22 +35,43 @@ def in_words(holder: Json) -> str:
     return f"pid {holder['pid']} on {holder['host']} since {holder['since']}: {holder['command']}"
 
 
+def identity_of(path: Path) -> str:
+    """Of a lock file that nobody holds, empty where it has none; raises `InUse` naming the holder, else `HistoryError`.
+
+    Read-only, and by a shared flock: who only looks need not be allowed to write, and two who look do not take one
+    another for a writer.
+    """
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC), "rb") as file:
+            if not _flocked(file.fileno(), fcntl.LOCK_SH):
+                raise InUse(_taken(path))
+            identity = _identity_in(file.read())
+            fcntl.flock(file, fcntl.LOCK_UN)  # closing is not enough where a child was forked meanwhile
+            return identity
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise HistoryError(f"{path} cannot be read: {error.strerror}") from error
+
+
 class Lock:
     """An exclusive flock on `<history>.lock`, which the kernel releases when its process ends, however it ends.
 
-    The file names the holder as JSON (pid, host, since, command). Children do not keep it: the descriptor closes
-    on exec, and in a forked child at once. Network file systems must support flock for this to hold across hosts.
+    The file names the holder as JSON (pid, host, since, command), and itself (lock). Children do not keep it: the
+    descriptor closes on exec, and in a forked child at once. Network file systems must support flock for this to hold
+    across hosts.
     """
 
-    def __init__(self, path: Path, wait: float = 5.0, *, sign: bool = True) -> None:
+    def __init__(self, path: Path, wait: float = 5.0) -> None:
         """Raises `InUse` naming the holder where the lock is not free within `wait` seconds, else `HistoryError`."""
         self.path = path
+        self.identity = ""
+        """Drawn once for each lock file, and never for another."""
         self._descriptor = -1
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             self._take(wait)
-            if sign:
-                self._sign()
+            self._sign()
         except OSError as error:
             self.release()
             raise HistoryError(f"{path} cannot be written: {error.strerror}") from error
@@ -60,35 +82,17 @@ class Lock:
 
     def _take(self, wait: float) -> None:
         deadline = time.monotonic() + wait
-        while not self._try():
+        while not _flocked(self._descriptor, fcntl.LOCK_EX):
             if time.monotonic() >= deadline:
-                raise InUse(f"another process is writing this history: {self.holder()} ({self.path})")
+                raise InUse(_taken(self.path))
             time.sleep(_POLL)
 
-    def _try(self) -> bool:
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
     def _sign(self) -> None:
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, json.dumps(signature()).encode(), 0)
-
-    @property
-    def identity(self) -> str:
-        """Names this very lock file among all machines'."""
-        file = os.fstat(self._descriptor)
-        return f"{socket.gethostname()}:{file.st_dev}:{file.st_ino}"
-
-    def holder(self) -> str:
-        """Who signed the lock file last, in words."""
-        text = self.path.read_text(errors="replace")
-        try:
-            return in_words(json.loads(text))
-        except (ValueError, KeyError, TypeError):
-            return f"unknown holder (the lock file reads {text[:80]!r})"
+        """In one write, as long as what stood there, so that a kill in its midst does not lose the identity."""
+        before = os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0)
+        self.identity = _identity_in(before) or uuid4().hex
+        signed = json.dumps({**signature(), "lock": self.identity}).encode()
+        os.pwrite(self._descriptor, signed.ljust(len(before)), 0)
 
     def __enter__(self) -> Self:
         return self
@@ -102,6 +106,33 @@ class Lock:
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor = -1
+
+
+def _flocked(descriptor: int, kind: int) -> bool:
+    """Whether it was to be had at once."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _taken(path: Path) -> str:
+    """That a lock file is held, and who signed it last, in words."""
+    text = path.read_text(errors="replace")
+    try:
+        holder = in_words(json.loads(text))
+    except (ValueError, KeyError, TypeError):
+        holder = f"unknown holder (the lock file reads {text[:80]!r})"
+    return f"another process is writing this history: {holder} ({path})"
+
+
+def _identity_in(content: bytes) -> str:
+    """Empty where a lock file is new, was signed by an earlier version, or holds what is none of ours."""
+    try:
+        return str(json.loads(content)["lock"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 _held: weakref.WeakSet[Lock] = weakref.WeakSet()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from types import TracebackType
@@ -15,12 +16,12 @@ from zbo_orchestrator.history.charter import Charter, refuse_other, to_json
 from zbo_orchestrator.history.commits import Commits
 from zbo_orchestrator.history.contents import Contents
 from zbo_orchestrator.history.entries import Entries
-from zbo_orchestrator.history.epoch import Epoch, end
+from zbo_orchestrator.history.epoch import ABANDONED, Epoch, end
 from zbo_orchestrator.history.founding import found
 from zbo_orchestrator.history.lock import Lock
 from zbo_orchestrator.history.opening import held, locked, opened
 from zbo_orchestrator.history.record import Record
-from zbo_orchestrator.history.store import Durability, exists
+from zbo_orchestrator.history.store import Durability, EngineError, exists
 from zbo_orchestrator.model import (
     Budget,
     Certify,
@@ -35,6 +36,10 @@ from zbo_orchestrator.model import (
 from zbo_orchestrator.place import Address, Place
 
 _INTERRUPTED = "its process died during the trial, and this executor may not repeat one unasked"
+
+
+class EpochWarning(UserWarning):
+    """A writer is done, and the object storage does not know."""
 
 
 class History(Record):
@@ -98,14 +103,28 @@ class History(Record):
             raise
 
     def close(self) -> None:
-        """Let go of the lock; what is committed is committed."""
+        """Let go of the lock; what is committed is committed.
+
+        Warns with `EpochWarning` where object storage cannot be told, which costs only the next writer elsewhere.
+        """
         sound = not self._commits.ended
         self._commits.end("closed")
         try:
             if self.path.remote and sound:
-                end(self._store)
+                self._end_epoch()
         finally:
             self._lock.release()
+
+    def _end_epoch(self) -> None:
+        try:
+            end(self._store)
+        except EngineError as error:
+            warnings.warn(
+                f"{error}. All that was committed is kept; who writes next from another machine or folder has to wait "
+                f"{ABANDONED / 3600:g} hours, or to take over: zbo run --take-over",
+                EpochWarning,
+                stacklevel=3,
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -234,6 +253,15 @@ class History(Record):
     def finish(self, reason: str) -> None:
         """Note that the campaign is over, and why."""
         self.event("finish", reason=reason)
+
+    def still_here(self) -> None:
+        """Keep a history on object storage from counting as abandoned while a campaign waits: call it again and again.
+
+        One commit an hour, of nothing else, and only where there was none; raises as others do where it fails or
+        somebody took over. Does nothing on disk.
+        """
+        if self.path.remote:
+            self._commits.renew()
 
     # --- commits ---
 
