@@ -13,9 +13,10 @@ from zbo_orchestrator.planners.acquisition import Acquisition
 from zbo_orchestrator.planners.baselines import drawn
 from zbo_orchestrator.planners.candidates import Design, unit
 from zbo_orchestrator.planners.choice import Distance, Gap, Taste, choose
+from zbo_orchestrator.planners.local import LocalBelief
 from zbo_orchestrator.planners.outlook import Outlook, Scale, View, learn
 from zbo_orchestrator.planners.stopping import allowance, exhausted, spent
-from zbo_orchestrator.planners.surrogate import Fitting, Kernel, one_thread
+from zbo_orchestrator.planners.surrogate import Belief, Fitting, Kernel, one_thread
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class Strategy:
         if stop is not None:
             return stop
         thompson = self.taste.acquisition == "thompson"
-        draws = list(belief.draws(outlook.points, n, rng)) if thompson else [None] * n
+        draws: list[Array | None] = _drawn(belief, outlook, n, rng) if thompson else [None] * n
         gap = Gap.of(self.taste.distance, belief.values.lengthscales)
         pending = unit(evidence.space, evidence.pending)
         choices = list(choose(outlook, scale, self.taste, draws, apart=pending, gap=gap))
@@ -147,6 +148,15 @@ class Strategy:
             _maps(evidence, outlook, scale, self.taste.worth(outlook, draws[0])),
             {"hyperparameters": belief.values.json(), "quiet": count},
         )
+
+
+def _drawn(belief: Belief | LocalBelief, outlook: Outlook, n: int, rng: np.random.Generator) -> list[Array | None]:
+    """n functions of the posterior at the points in view; by neighbourhoods at the eligible ones alone."""
+    if isinstance(belief, Belief):
+        return list(belief.draws(outlook.points, n, rng))
+    draws = np.full((n, len(outlook.points)), -np.inf)
+    draws[:, outlook.eligible] = belief.draws(outlook.points[outlook.eligible], n, rng)
+    return list(draws)
 
 
 def _maps(evidence: Evidence, outlook: Outlook, scale: Scale, worth: Array) -> dict[str, Array]:

@@ -64,7 +64,8 @@ class Outlook:
     open[m]        may be asked
     fresh[m]       distance to the nearest point asked before
     posterior      given the scores, and that pending, failed and stopped trials would score what is predicted
-    success[m]     probability that a trial succeeds
+    success[m]     probability that a trial succeeds; beyond a thousand trials the lowest of others where not eligible
+    past           where those stand that were asked before
     best           the incumbent: the best predicted mean at points scored or pending, or the best score
     """
 
@@ -74,7 +75,13 @@ class Outlook:
     fresh: Array
     posterior: Predicted
     success: Array
+    past: slice
     best: float
+
+    @property
+    def eligible(self) -> Array:
+        """Whether a point [m] is charted or may be asked: what was asked before and is closed is not worth judging."""
+        return _eligible(self.open, self.past)
 
     @property
     def promise(self) -> Array:
@@ -113,7 +120,7 @@ class View:
 
     def _survey(self, evidence: Evidence, z: Array, posterior: Predicted, chance: Chance, scale: Scale) -> Outlook:
         points = unit(evidence.space, z)
-        past = slice(int(evidence.space.feasible.sum()), len(points))
+        past = slice(int(evidence.space.feasible.sum()), len(points))  # none is finer yet
         allowed = distance(points, barred(evidence, repeats=self.repeats)) > SAME
         if not self.repeats:
             allowed[past] = False
@@ -123,7 +130,8 @@ class View:
             rivals = scale.standard(evidence.y[evidence.scored])
         best = float(rivals.max())
         fresh = distance(points, points[past])
-        return Outlook(z, points, allowed, fresh, posterior, chance.at(points), best)
+        success = chance.at(points) if chance.trials <= WHOLE else _within(chance, points, _eligible(allowed, past))
+        return Outlook(z, points, allowed, fresh, posterior, success, past, best)
 
     def _closer(
         self, evidence: Evidence, outlook: Outlook, extra: Array, posterior: Predicted, chance: Chance
@@ -141,8 +149,23 @@ class View:
             np.concatenate([outlook.fresh, distance(points, asked(evidence))]),
             outlook.posterior.joined(posterior),
             success,
+            outlook.past,
             outlook.best,
         )
+
+
+def _within(chance: Chance, points: Array, rows: Array) -> Array:
+    """The chance [m] at some rows of points[m, d], the others taking the lowest there."""
+    found = chance.at(points[rows])
+    every = np.full(len(points), found.min())
+    every[rows] = found
+    return every
+
+
+def _eligible(allowed: Array, past: slice) -> Array:
+    rows = np.ones(len(allowed), dtype=bool)
+    rows[past] = allowed[past]
+    return rows
 
 
 def _unanswered(evidence: Evidence) -> Array:
