@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from e2e_lab import Lab, Receiver, free_port
+from e2e_lab import ROOT, Lab, Receiver, eventually, free_port, told
+from e2e_prefect import Api
 
 PROGRAM = Path(__file__).with_name("slow_curl.py")
 
@@ -33,6 +34,7 @@ def lab(tmp_path: Path, campaign_file: Callable[..., Path]) -> Iterator[Lab]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "2",  # 30 where nobody waits
         "ZBO_FOLDER": str(tmp_path),
         "ZBO_PAGES": f"http://127.0.0.1:{free_port()}",
     }
@@ -46,3 +48,16 @@ def lab(tmp_path: Path, campaign_file: Callable[..., Path]) -> Iterator[Lab]:
         yield lab
     finally:
         lab.kill()
+
+
+@pytest.fixture
+def api(lab: Lab, receiver: Receiver) -> Api:
+    """A server that has the deployments, and knows whom to notify."""
+    (server,) = told("server")
+    lab.start("server", server)
+    api = Api(lab.settings["PREFECT_API_URL"])
+    eventually(api.answers, "the server answers")
+    lab.type(told("work pools"))
+    notifying = [words.replace("https://chat.example/hooks/1234", receiver.url) for words in told("notify")]
+    lab.type([*told("deploy"), *notifying], ROOT)
+    return api

@@ -1,37 +1,27 @@
-"""Server, worker and webhook on their own, typed as the page tells; the worker is killed in mid-trial."""
+"""Server, worker and webhook on their own, typed as the page tells; what is killed is killed in mid-trial."""
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections import Counter
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from e2e_lab import ROOT, Lab, Receiver, eventually, told
+from e2e_lab import Lab, Receiver, eventually, told
 from e2e_prefect import Api, drawn
 from equality import assert_equal_histories
 
 from zbo_orchestrator.campaign import load
 from zbo_orchestrator.conduct import Watcher, conduct
-from zbo_orchestrator.history import Record
+from zbo_orchestrator.history import Record, held_by
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 PAGE = {"summary", "trials", "progress", "best-trajectory", "latent-space"}
 SLOW = {"campaign": "slow.yaml", "history": "histories/slow", "add": None, "allow_code": True}
-
-
-@pytest.fixture
-def api(lab: Lab, receiver: Receiver) -> Api:
-    """A server that has the deployments, and knows whom to notify."""
-    (server,) = told("server")
-    lab.start("server", server)
-    api = Api(lab.settings["PREFECT_API_URL"])
-    eventually(api.answers, "the server answers")
-    lab.type(told("work pools"))
-    notifying = [words.replace("https://chat.example/hooks/1234", receiver.url) for words in told("notify")]
-    lab.type([*told("deploy"), *notifying], ROOT)
-    return api
 
 
 def test_deployed_run_killed_and_run_again(lab: Lab, api: Api, receiver: Receiver) -> None:
@@ -81,6 +71,35 @@ def test_deployed_run_killed_and_run_again(lab: Lab, api: Api, receiver: Receive
     eventually(receiver.told("failure: slow: its process is gone"), "the death of a process is notified")
     kinds = Counter(text.split(":")[0] for text in receiver.texts)
     assert (kinds.pop("finish"), kinds.pop("failure"), set(kinds)) == (2, 2, {"stall"}), receiver.texts
+
+
+def test_one_run_at_a_time_is_on_an_instrument(lab: Lab, api: Api) -> None:
+    (worker,) = told("worker")
+    lab.start("worker", f"{worker}-instrument")  # without --limit 1: the deployment holds wherever its workers are
+    runs = [api.trigger("instrument", **{**SLOW, "history": f"histories/{name}"}) for name in ("this", "that")]
+    eventually((lab.folder / "held").exists, "a run is in its sixth trial")
+    apart = ["AwaitingConcurrencySlot", "Running"]
+    eventually(lambda: sorted(api.state(run)["name"] for run in runs) == apart, "the other waits for it")
+    (lab.folder / "go").touch()
+    assert [api.ended(run)[0] for run in runs] == ["Completed"] * 2
+    first, second = sorted((api.get(f"flow_runs/{run}") for run in runs), key=lambda run: run["start_time"])
+    assert first["end_time"] <= second["start_time"]
+
+
+def test_a_run_that_is_ended_ends_without_its_server(lab: Lab, api: Api) -> None:
+    (command,) = told("worker")
+    worker = lab.start("worker", command)
+    api.trigger("ferrosim-nightly", **SLOW)
+    eventually((lab.folder / "held").exists, "the slow campaign is in its sixth trial")
+    lab.kill("server")
+    (run,) = (pid for pid, words in lab.alive("worker").items() if "prefect.engine" in words)
+    os.kill(run, signal.SIGTERM)
+    asked = time.monotonic()
+    eventually(lambda: set(lab.alive("worker")) == {worker.pid}, "its process and the program's are gone", 30)
+    print(f"gone after {time.monotonic() - asked:.1f} s")
+    assert held_by(lab.folder / "histories/slow") is None
+    with load(lab.folder / "slow.yaml", allow_code=True).open(lab.folder / "histories/slow") as history:
+        assert len(history.waiting()) == 1, "it was not ended in mid-trial"
 
 
 def straight(folder: Path) -> None:
