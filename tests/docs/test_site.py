@@ -92,6 +92,12 @@ def test_lines_of_a_name_and_what_it_is_become_a_list() -> None:
     ]
 
 
+def test_a_form_s_words_are_a_list_of_what_each_argument_is() -> None:
+    assert as_rst(["Args:", "    history: where it is kept; empty: here", "    live: arms it"]) == [
+        *("``history``", "    where it is kept; empty: here", "``live``", "    arms it", ""),
+    ]
+
+
 def test_a_docstring_s_text_is_taken_literally_but_for_code() -> None:
     assert as_rst(["report(*values) of `Run`s, in `scratch`; |x| and y_"]) == [
         r"report(\*values) of :py:obj:`.Run`\ s, in ``scratch``; \|x\| and y\_",

@@ -24,6 +24,7 @@ def test_every_shipped_deployment_fits_its_flow(api: str) -> None:
         flow = import_object(section["entrypoint"])
         assert isinstance(flow, Flow)
         flow.validate_parameters(section["parameters"])
+        assert all(field["description"] for field in flow.parameters.properties.values()), "the form says what it asks"
         assert section["parameters"].get("campaign", "ferrosim-curl") in shipped()
     (nightly,) = made["ferrosim-nightly"].schedules or []
     assert nightly.schedule.cron == "0 2 * * *"  # type: ignore[union-attr]
