@@ -15,7 +15,7 @@ test: $(READY)            ## run the suite
 test-long: $(READY)       ## what takes longer than a minute
 	$(PYTEST) -n 2 -m long
 
-e2e: $(READY)             ## deployments from end to end: server, worker, webhook, kills (about 2 minutes)
+e2e: $(READY)             ## deployments from end to end: server, worker, webhook, kills (about 3 minutes)
 	$(PYTEST) -n 2 -m e2e tests/e2e
 
 drill: $(READY)           ## break a simulated instrument, and every process around it, in all ways (about 4 minutes)

@@ -1,4 +1,4 @@
-"""A Prefect server that is gone, or ails: it holds no trial up, and no process whose campaign is over.
+"""A Prefect server that is gone, or ails: it holds no trial up, ends none, and no process whose campaign is over.
 
 Prefect's client tries each request for a minute, and what it holds of events for several seconds each when the process
 ends: minutes for a process that has nothing left to do, its history being written and closed.
@@ -9,9 +9,12 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from uuid import UUID
 
 from httpx import HTTPError, TransportError
+from prefect import flow_engine
+from prefect.concurrency._leases import maintain_concurrency_lease
 from prefect.context import SettingsContext, get_settings_context
 from prefect.exceptions import TerminationSignal
 from prefect.logging import get_run_logger
@@ -51,6 +54,18 @@ def outlived(doing: str) -> Iterator[None]:
             yield
     except HTTPError as refused:
         get_run_logger().warning("%s: the server did not take it: %s", doing, refused)
+
+
+def _kept_if_it_can_be(lease: UUID, seconds: float, **_: bool) -> AbstractContextManager[None]:
+    """Hold a deployment's slot, and go on where the server has forgotten it.
+
+    Prefect would throw an error into whatever runs then, a trial perhaps, whose measurement is lost. What keeps two
+    runs from one instrument is the instrument's own lease.
+    """
+    return maintain_concurrency_lease(lease, seconds, raise_on_lease_renewal_failure=False)
+
+
+flow_engine.maintain_concurrency_lease = _kept_if_it_can_be  # type: ignore[attr-defined, assignment]
 
 
 @contextmanager

@@ -41,6 +41,12 @@ _QUIET = {
     "PREFECT_CLI_PROMPT": "false",
 }
 
+_OURS = {
+    "PREFECT_SERVER_UI_API_URL": "/api",  # whatever name a browser called it by
+    # Kept in memory, a slot taken before a power cut is never given back
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+}
+
 
 def home() -> Path:
     """Where runs, database and log of our own server are kept; `ZBO_HOME` moves it."""
@@ -109,8 +115,7 @@ def server(host: str = LOOPBACK, port: int = 0) -> Iterator[Server]:
     url = f"{address(host, port)}/api"
     started = Server(url)
     with ExitStack() as stack:
-        ui = {"PREFECT_SERVER_UI_API_URL": "/api"}  # whatever name a browser called it by
-        started.process = stack.enter_context(owned("zbo_flows.server", host, port, _log("server"), ui))
+        started.process = stack.enter_context(owned("zbo_flows.server", host, port, _log("server"), _OURS))
         stack.enter_context(_set("PREFECT_API_URL", url))
         for free in beside:
             started.pages = stack.enter_context(owned("zbo_flows.pages", host, free, _log("pages"), {}))

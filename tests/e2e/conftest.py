@@ -35,6 +35,9 @@ def lab(tmp_path: Path, campaign_file: Callable[..., Path]) -> Iterator[Lab]:
         "DO_NOT_TRACK": "1",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "2",  # 30 where nobody waits
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+        "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "1",
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port}",
         "ZBO_FOLDER": str(tmp_path),
         "ZBO_PAGES": f"http://127.0.0.1:{free_port()}",
     }

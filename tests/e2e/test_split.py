@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import time
 from collections import Counter
@@ -10,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from e2e_lab import Lab, Receiver, eventually, told
+from e2e_lab import PAGE, Lab, Receiver, eventually, told
 from e2e_prefect import Api, drawn
 from equality import assert_equal_histories
 
@@ -20,7 +22,7 @@ from zbo_orchestrator.history import Record, held_by
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-PAGE = {"summary", "trials", "progress", "best-trajectory", "latent-space"}
+CARDS = {"summary", "trials", "progress", "best-trajectory", "latent-space"}
 SLOW = {"campaign": "slow.yaml", "history": "histories/slow", "add": None, "allow_code": True}
 
 
@@ -36,7 +38,7 @@ def test_deployed_run_killed_and_run_again(lab: Lab, api: Api, receiver: Receive
     name, said = api.ended(finished)
     assert (name, "histories/my-lab holds 6 trials, 6 of them new" in said) == ("Completed", True), said
     shown = api.shown(finished)
-    assert {name.removeprefix("my-lab-") for name in shown} == PAGE
+    assert {name.removeprefix("my-lab-") for name in shown} == CARDS
     assert drawn(shown["my-lab-best-trajectory"]).startswith(b"\x89PNG")
     eventually(receiver.told("finish: my-lab: finished: histories/my-lab holds 6 trials"), "a finish is notified")
     (armed,) = api.runs("instrument")
@@ -84,6 +86,35 @@ def test_one_run_at_a_time_is_on_an_instrument(lab: Lab, api: Api) -> None:
     assert [api.ended(run)[0] for run in runs] == ["Completed"] * 2
     first, second = sorted((api.get(f"flow_runs/{run}") for run in runs), key=lambda run: run["start_time"])
     assert first["end_time"] <= second["start_time"]
+
+
+def test_after_a_power_cut_an_instrument_s_next_run_starts(lab: Lab, api: Api) -> None:
+    """The slot that the last one had is given back once its lease is over, five minutes later at most."""
+    (server,), (worker,) = told("server"), told("worker")
+    lab.start("worker", f"{worker}-instrument")
+    cut = api.trigger("instrument", **SLOW)
+    eventually((lab.folder / "held").exists, "a run is in its sixth trial")
+    lab.kill()
+    (lab.folder / "go").touch()
+    pass_five_minutes(lab.folder / "home/prefect/concurrency_leases")
+    lab.start("server", server)
+    eventually(api.answers, "the server answers again")
+    lab.start("worker", f"{worker}-instrument")
+    assert api.ended(api.trigger("instrument", **SLOW))[0] == "Completed"
+    assert api.ended(cut)[0] == "Crashed"
+
+
+def pass_five_minutes(leases: Path) -> None:
+    """For the leases that a server keeps in a folder."""
+    longago = "2020-01-01T00:00:00+00:00"
+    (lease,) = (file for file in leases.glob("*.json") if file.name != "expirations.json")
+    lease.write_text(json.dumps({**json.loads(lease.read_text()), "expiration": longago}))
+    (leases / "expirations.json").write_text(json.dumps({lease.stem: longago}))
+
+
+def test_the_lab_is_set_up_as_the_page_says(lab: Lab) -> None:
+    names = set(re.findall(r"\b([A-Z_]{6,})=", PAGE.read_text()))
+    assert names - set(lab.settings) == set()
 
 
 def test_a_run_that_is_ended_ends_without_its_server(lab: Lab, api: Api) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -82,6 +84,17 @@ def test_people_are_heard_where_the_page_cannot_go_on(
     with ailing(api, r"POST /api/flow_runs/[^/]+/resume") as address, speaking_to(address):
         assert run_campaign(str(file), str(history))["trials"] == 1
     person.join()
+
+
+def test_a_slot_that_the_server_has_forgotten_ends_no_run(api: str, caplog: pytest.LogCaptureFixture) -> None:
+    """After a restart it knows no lease of before; Prefect's own way would throw an error into the trial under way."""
+    from prefect import flow_engine  # noqa: PLC0415
+
+    import zbo_flows.absence  # noqa: F401, PLC0415
+
+    with flow_engine.maintain_concurrency_lease(uuid4(), 300, raise_on_lease_renewal_failure=True):  # type: ignore[attr-defined]
+        assert eventually(lambda: "slots are no longer reserved" in caplog.text, 60)
+        time.sleep(0.5)  # Prefect's error would come now
 
 
 def _approve(history: Path) -> None:
