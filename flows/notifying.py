@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import Any, Self, cast
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from prefect.blocks.webhook import Webhook
@@ -19,10 +18,11 @@ from prefect.events.schemas.automations import AutomationCore
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
+from zbo_flows.server import web_address
 from zbo_orchestrator.campaign.document import parse
 from zbo_orchestrator.conduct import Watcher
 from zbo_orchestrator.history import History
-from zbo_orchestrator.model import ConfigurationError, Trial
+from zbo_orchestrator.model import Trial
 
 STALLED = "zbo.run.stalled"
 """The event of a flow run of which nothing was heard for too long."""
@@ -89,9 +89,10 @@ def automations() -> list[dict[str, Any]]:
 
 def notify(url: str) -> list[str]:
     """Have the server of PREFECT_API_URL call `url`: the names of the automations, which replace those of before."""
-    if urlsplit(url).scheme not in {"http", "https"}:
-        raise ConfigurationError(f"notifications go to {url!r}; wanted an http or https address")
-    block = Webhook(url=SecretStr(url), headers=SecretDict({"Content-Type": "application/json"}))
+    block = Webhook(
+        url=SecretStr(web_address("the address that is notified", url)),
+        headers=SecretDict({"Content-Type": "application/json"}),
+    )
     webhook = cast(UUID, block.save(BLOCK, overwrite=True))  # a coroutine in a flow that is one
     wanted = [AutomationCore.model_validate(_addressed(section, webhook)) for section in automations()]
     with get_client(sync_client=True) as client:

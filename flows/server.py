@@ -64,9 +64,14 @@ def settle() -> None:
 def pages() -> str:
     """Where the working folder's histories are served, empty where nowhere; raises `ConfigurationError`."""
     given = os.environ.get(PAGES, "")
-    if given and not (urlsplit(given).scheme in {"http", "https"} and urlsplit(given).netloc):
-        raise ConfigurationError(f"{PAGES} is {given!r}; wanted an address such as http://127.0.0.1:4201")
-    return given.rstrip("/")
+    return web_address(PAGES, given).rstrip("/") if given else ""
+
+
+def web_address(name: str, given: str) -> str:
+    """An address that can be called; raises `ConfigurationError` that says by what name it was given."""
+    if urlsplit(given).scheme not in {"http", "https"} or not urlsplit(given).netloc:
+        raise ConfigurationError(f"{name} is {given!r}; wanted an http or https address, such as http://127.0.0.1:4201")
+    return given
 
 
 @dataclass(slots=True)
@@ -89,7 +94,10 @@ class Server:
             if self.process and self.process.poll() is not None:
                 raise ConfigurationError(f"the Prefect server ended at its start; its log is {_log('server')}")
             if time.monotonic() > deadline:
-                raise ConfigurationError(f"no Prefect API answers at {self.url}; start it, or unset PREFECT_API_URL")
+                raise ConfigurationError(
+                    f"no Prefect API answers at {self.url}, which PREFECT_API_URL names; wanted that of a server that "
+                    "runs, such as http://127.0.0.1:4200/api"
+                )
             time.sleep(0.1)
         if self.pages and self.pages.poll() is not None:
             warnings.warn(f"the pages of histories ended at their start; their log is {_log('pages')}", stacklevel=2)

@@ -6,11 +6,9 @@ What there is to run stands in `deployments/prefect.yaml`, which `prefect deploy
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from importlib import resources
-from pathlib import Path
 from typing import Any, cast
 
 from prefect import Flow, get_client
@@ -29,39 +27,28 @@ from prefect.runner import Runner
 from prefect.states import Crashed
 from prefect.types.entrypoint import EntrypointType
 from prefect.utilities.importtools import import_object
+from prefect.utilities.schema_tools import validate
+from pydantic import ValidationError
 
-from zbo_orchestrator.campaign.document import parse
+from zbo_flows.deployment_file import Deployment, Limit, Schedule
+from zbo_orchestrator.campaign.complaints import meant
 from zbo_orchestrator.model import ConfigurationError
 
 
-def shipped() -> str:
-    """The text of the shipped `prefect.yaml`."""
-    return resources.files("zbo_deployments").joinpath("prefect.yaml").read_text(encoding="utf-8")
+def deployments(sections: Sequence[Deployment], origin: str) -> list[RunnerDeployment]:
+    """What Prefect is to run, of a file's sections; raises `ConfigurationError` where a flow has no such parameter."""
+    return [_deployment(section, f"{origin}: {section.name}") for section in sections]
 
 
-def deployments(file: Path | None = None) -> list[RunnerDeployment]:
-    """The deployments of a `prefect.yaml`, of the shipped one by default; raises `ConfigurationError`."""
-    origin = str(file or "the shipped prefect.yaml")
-    try:
-        text = shipped() if file is None else file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"{origin}: cannot be read: {error}") from error
-    document = parse(text, origin)
-    sections = document.get("deployments") if isinstance(document, Mapping) else None
-    if not isinstance(sections, list) or not sections:
-        raise ConfigurationError(f"{origin}: no deployments; wanted a list of them under `deployments:`")
-    return [_deployment(section, origin) for section in sections]
-
-
-def told(wanted: list[RunnerDeployment], page: str, pages: str) -> Iterator[str]:
+def told(sections: Sequence[Deployment], made: Sequence[RunnerDeployment], page: str, pages: str) -> Iterator[str]:
     """What is served, when, and where to look."""
-    for each in wanted:
-        crons = [getattr(entry.schedule, "cron", "") for entry in each.schedules or []]
-        yield f"  {each.name:<20} {', '.join(filter(None, crons)) or 'on demand':<14} {each.description or ''}"
+    for section in sections:
+        yield f"  {section.name:<20} {section.when:<14} {section.description}".rstrip()
     yield f"deployments  {page}/deployments"
     if pages:
         yield f"histories    {pages}"
-    yield f"to run one   prefect deployment run {wanted[0].flow_name}/{wanted[0].name}, or its page"
+    first = f"{made[0].flow_name}/{made[0].name}"
+    yield f"to run one   PREFECT_API_URL={page}/api prefect deployment run {first}, or its page"
     yield "Ctrl-C ends it"
 
 
@@ -98,30 +85,49 @@ def give_up(served: list[RunnerDeployment]) -> None:
             client.set_flow_run_state(run.id, Crashed(message=said), force=True)
 
 
-def _deployment(section: Mapping[str, Any], origin: str) -> RunnerDeployment:
+def _deployment(section: Deployment, origin: str) -> RunnerDeployment:
     try:
-        name, entrypoint = section["name"], section["entrypoint"]
-    except (KeyError, TypeError) as missing:
-        raise ConfigurationError(f"{origin}: a deployment without {missing}: {section}") from missing
-    try:
-        flow = import_object(entrypoint)
+        flow = import_object(section.entrypoint)
     except (ImportError, AttributeError) as error:
-        raise ConfigurationError(f"{origin}: {name}: {entrypoint} cannot be imported: {error}") from error
+        raise ConfigurationError(f"{origin}: {section.entrypoint} cannot be imported: {error}") from error
     if not isinstance(flow, Flow):
-        raise ConfigurationError(f"{origin}: {name}: {entrypoint} is no flow")
-    limit = section.get("concurrency_limit")
+        raise ConfigurationError(f"{origin}: {section.entrypoint} is no flow")
+    for parameters in (section.parameters, *(schedule.parameters for schedule in section.schedules)):
+        _check_parameters(flow, parameters, origin)
+    limit = section.concurrency_limit
     made = flow.to_deployment(
-        name,
-        description=section.get("description"),
-        parameters=section.get("parameters", {}),
-        schedules=[_schedule(each) for each in section.get("schedules", [])],
-        concurrency_limit=ConcurrencyLimitConfig.model_validate(limit) if isinstance(limit, Mapping) else limit,
+        section.name,
+        description=section.description,
+        parameters=section.parameters,
+        schedules=[_schedule(each, origin) for each in section.schedules],
+        concurrency_limit=ConcurrencyLimitConfig(**limit.model_dump()) if isinstance(limit, Limit) else limit,
+        tags=section.tags,
+        version=section.version,
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
     assert isinstance(made, RunnerDeployment)
     return made
 
 
-def _schedule(said: Mapping[str, Any]) -> DeploymentScheduleCreate:
-    given = {name: said.get(name) for name in ("cron", "interval", "timezone")}
-    return DeploymentScheduleCreate(schedule=construct_schedule(**given), active=said.get("active", True))
+def _check_parameters(flow: Flow[..., Any], parameters: Mapping[str, Any], origin: str) -> None:
+    """As the server does when a run is asked for; a schedule's runs would crash one after the other."""
+    fields = flow.parameters.properties
+    for name in parameters:
+        if name not in fields:
+            raise ConfigurationError(
+                f"{origin}: parameters.{name}: unknown; wanted one of {', '.join(fields)}{meant(name, fields)}"
+            )
+    for error in validate(dict(parameters), flow.parameters.model_dump_for_openapi(), ignore_required=True):
+        name = str(error.path[0])
+        what = fields[name]["description"]
+        raise ConfigurationError(f"{origin}: parameters.{name}: {error.message} ({what})")
+
+
+def _schedule(section: Schedule, origin: str) -> DeploymentScheduleCreate:
+    given = section.model_dump(include={"cron", "interval", "rrule", "timezone"})
+    try:
+        schedule = construct_schedule(**given)
+    except ValueError as error:  # pydantic's too
+        words = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise ConfigurationError(f"{origin}: schedule {section}: {words}") from error
+    return DeploymentScheduleCreate(schedule=schedule, active=section.active, parameters=section.parameters)

@@ -46,24 +46,25 @@ def serve(
     zbo serve --file my-lab.yaml --limit 1     your own
     """
     os.environ.setdefault("PREFECT_RUNNER_POLL_FREQUENCY", "2")
-    from zbo_flows.server import alone, pages, server
+    from zbo_flows.deployment_file import origin_of, read
+    from zbo_flows.server import alone, pages, server, web_address
 
+    sections = read(file, only or ())
+    if notify:
+        web_address("--notify", notify)
     with alone(), server(host, port) as api:
-        typer.echo(f"starting a server at {api.page}")
+        ours = f"starting a server at {api.page}"
+        typer.echo(ours if api.process else f"using the server at {api.page}, which PREFECT_API_URL names")
         api.wait()
         from zbo_flows.serving import deployments, give_up, told
         from zbo_flows.serving import serve as run
-        from zbo_orchestrator.model import ConfigurationError
 
-        wanted = [each for each in deployments(file) if not only or each.name in only]
-        if unknown := set(only or ()) - {each.name for each in wanted}:
-            known = ", ".join(each.name for each in deployments(file))
-            raise ConfigurationError(f"no deployment {', '.join(sorted(unknown))}; wanted some of {known}")
+        wanted = deployments(sections, origin_of(file))
         if notify:
             from zbo_flows.notifying import notify as call
 
             typer.echo(f"the address is called by {', '.join(call(notify))}")
-        for line in told(wanted, api.page, pages()):
+        for line in told(sections, wanted, api.page, pages()):
             typer.echo(line)
         run(wanted, limit)
         if api.process:  # on another's server others may run the same deployments
