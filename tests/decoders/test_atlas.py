@@ -126,6 +126,11 @@ def test_the_certificate_counts_what_each_limit_rules_out() -> None:
     assert rows["x.lower"] == ["5", "(20.0%)", "4", "-0.25", "0"]
     assert rows["y.upper"] == ["5", "(20.0%)", "4", "-0.25", "0"]
     assert "x.upper" not in rows, "limits that are not set are not listed"
+    assert "No limit is set" not in text
+
+
+def test_the_certificate_says_where_nothing_is_limited() -> None:
+    assert "No limit is set" in certificate(chart(square(), Envelope(), shape=(5, 5)))
 
 
 @pytest.mark.parametrize("shape", [(10,), (10, 1), (2, 2, 2)])

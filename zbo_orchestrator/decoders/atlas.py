@@ -94,7 +94,13 @@ def certificate(space: Space) -> str:
     axes = [f"  z{k + 1}  {a:.4g} .. {b:.4g}" for k, (a, b) in enumerate(zip(space.lower, space.upper, strict=True))]
     head = [f"Atlas: {count:,} candidates ({layout}) over the latent box", *axes]
     share = f"Feasible: {feasible:,} of {count:,} ({feasible / count:.1%})"
-    return "\n".join([*head, share, *_limit_table(space)])
+    return "\n".join([*head, share, *_limit_table(space), *_warning(space)])
+
+
+def _warning(space: Space) -> Iterator[str]:
+    limits = [name for name in space.limits if name not in {"finite", "support"}]
+    if all(np.isposinf(space.margins[:, space.limits.index(name)]).all() for name in limits):
+        yield "No limit is set: whatever the decoder makes is run, beyond the library's bounds too; wanted an envelope"
 
 
 def _limit_table(space: Space) -> Iterator[str]:
