@@ -396,6 +396,8 @@ def test_ctrl_c_is_heard_by_the_campaign_alone(tmp_path: Path, trace: Path) -> N
         ({"timeouts": {"trial": 5}}, {}, "timeouts.trial is 5; wanted null"),
         ({}, {"workers": "threads", "cluster": "tcp://127.0.0.1:9"}, "wanted workers dask"),
         ({}, {"cluster": "tcp://127.0.0.1:9"}, "cluster tcp://127.0.0.1:9: no scheduler answers"),
+        ({}, {"cluster": "http://127.0.0.1:9"}, "cluster http://127.0.0.1:9: no address; wanted one such as tcp://"),
+        ({}, {"cluster": "nonsense"}, "cluster nonsense: no address"),
         ({"executor": {"use": "bench_instrument:BenchSupply", "panel": "nowhere"}}, {}, "drives an instrument"),
     ],
 )

@@ -64,7 +64,9 @@ def find(kind: Kind, use: str, *, allow_code: bool = False) -> Callable[..., Any
 def _code(kind: Kind, use: str, *, allow_code: bool) -> Callable[..., Any]:
     if not allow_code:
         names = ", ".join(installed(kind))
-        raise ConfigurationError(f"got {brief(use)}, which is code; wanted --allow-code with it, or one of {names}")
+        raise ConfigurationError(
+            f"got {brief(use)}, which is code; wanted --allow-code (allow_code of a flow), or one of {names}"
+        )
     return _load(EntryPoint(use, use, f"zbo.{kind}"), kind)
 
 
@@ -87,7 +89,9 @@ def _permitted(kind: Kind, use: str, folder: Path, *, allow_code: bool) -> Calla
     part = find(kind, use, allow_code=allow_code)
     if getattr(part, "runs_code", False):
         if not allow_code:
-            raise ConfigurationError(f"got {brief(use)}, which runs code that its options name; wanted --allow-code")
+            raise ConfigurationError(
+                f"got {brief(use)}, which runs code that its options name; wanted --allow-code (allow_code of a flow)"
+            )
         _beside(folder)
     return part
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,6 +20,7 @@ try:
 except ModuleNotFoundError:  # an extra: only a campaign that travels needs it
     distributed = None
 
+_ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx)://[^/\s]+:\d+")
 CONNECT = 20.0
 """Seconds in which a scheduler has to answer."""
 RESTART = 60.0
@@ -47,6 +49,8 @@ def connected(width: int, address: str = "") -> Iterator[distributed.Client]:
 
 @contextmanager
 def _there(address: str) -> Iterator[distributed.Client]:
+    if not _ADDRESS.fullmatch(address):
+        raise ConfigurationError(f"cluster {address}: no address; wanted one such as tcp://10.0.0.5:8786")
     try:
         client = distributed.Client(address, timeout=CONNECT, set_as_default=False)
     except (OSError, ValueError) as error:

@@ -76,5 +76,5 @@ def axis(name: str, unit: str = "") -> str:
 def state_words(state: str, stop_reason: str | None, writer: str | None) -> str:
     """How a campaign stands; one that is not finished and that nobody writes is not running."""
     if state == "running" and writer is None:
-        return "nobody is at work on it: the same `zbo run` goes on"
+        return "nobody is at work on it: run as before, it goes on"
     return f"{state}: {stop_reason}" if stop_reason else state
