@@ -1,13 +1,14 @@
 """A simulated study: 1, 8, 64 and 512 workers around the real planner and its single writer.
 
-    python -m benchmarks.fleet [--quick] [--minutes 1] [--spread 0.5] [--commit SECONDS]
+    python -m benchmarks.fleet [--quick] [--seeds 5] [--minutes 1] [--spread 0.5] [--commit SECONDS]
 
 No processes: events in simulated time. Trials last as a log-normal law says: its median in minutes, the standard
 deviation of its logarithm. The writer does one thing at a time, as the loop does: it commits each trial that ended,
 then plans for all of them at once, knowing what is pending. What a plan takes is measured as it happens (processor time
 of one thread, so that other work on the machine is left out), what a commit takes once at the start. The best value is
 known: regret is the best less the best found. The initial design has as many points as there are workers, 20 at least;
-a run ends some plans after it (`PLANS`), Sobol's and the random one's when the planner's did.
+a run ends some plans after it (`PLANS`), Sobol's and the random one's when the planner's did. A row is the mean over
+seeds of planner and trials' times, which all planners share, with the standard error of the last regret.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import argparse
 import heapq
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -102,22 +104,38 @@ class Fleet:
             pending=np.delete(known.pending, at, axis=0),
         )
 
-    def row(self, label: str) -> str:
-        """Workers, planner, trials, minutes, shares, regret at the moments and at the end."""
+    def utilisation(self) -> float:
+        """Share of the workers' time in which a trial ran."""
         ahead = sum(max(0.0, end - self.clock) for end, _, _ in self.running)
-        used = (self.busy - ahead) / (self.workers * self.clock)
-        over = [60 * minute > self.clock for minute in MOMENTS]
-        waits = ["-" if late else self._regret(60 * minute) for minute, late in zip(MOMENTS, over, strict=True)]
-        return (
-            f"| {self.workers} | {label} | {len(self.scores):,} | {self.clock / 60:.1f} | {used:.0%} "
-            f"| {self.planning / self.plans:.3f} | {self.planning / self.clock:.0%} | "
-            + " | ".join(waits)
-            + f" | {self._regret(self.clock)} |"
-        )
+        return (self.busy - ahead) / (self.workers * self.clock)
 
-    def _regret(self, until: float) -> str:
+    def regret(self, until: float) -> float:
+        """NaN where the run is over by then, or nothing has ended."""
         found = [score for moment, score in self.scores if moment <= until]
-        return f"{self.study.best - max(found):.3f}" if found else "-"
+        return self.study.best - max(found) if found and until <= self.clock else np.nan
+
+
+def row(label: str, fleets: list[Fleet]) -> str:
+    """Workers, planner, trials, minutes, shares, regret at the moments and at the end: means over seeds."""
+
+    def mean(of: Callable[[Fleet], float]) -> float:
+        return float(np.mean([of(fleet) for fleet in fleets]))
+
+    moments = [mean(lambda fleet, at=60.0 * minute: fleet.regret(at)) for minute in MOMENTS]  # type: ignore[misc]
+    last = np.array([fleet.regret(fleet.clock) for fleet in fleets])
+    error = f" ± {last.std(ddof=1) / np.sqrt(len(last)):.3f}" if len(last) > 1 else ""
+    cells = [
+        f"{fleets[0].workers}",
+        label,
+        f"{mean(lambda fleet: len(fleet.scores)):,.0f}",
+        f"{mean(lambda fleet: fleet.clock / 60):.1f}",
+        f"{mean(Fleet.utilisation):.0%}",
+        f"{mean(lambda fleet: fleet.planning / fleet.plans):.3f}",
+        f"{mean(lambda fleet: fleet.planning / fleet.clock):.0%}",
+        *("-" if np.isnan(moment) else f"{moment:.3f}" for moment in moments),
+        f"{last.mean():.3f}{error}",
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def study(options: argparse.Namespace) -> Study:
@@ -139,20 +157,22 @@ def simulated(
     planner: Planner,
     workers: int,
     *,
+    seed: int,
     plans: float = float("inf"),
     until: float = float("inf"),
 ) -> Fleet:
     none, points = np.empty(0), np.empty((0, 2))
     budget = Budget(initial=max(20, workers), total=10**6)
     start = Evidence(study.space, points, none, none, none, points, 0, budget=budget)
-    fleet = Fleet(study, planner, workers, start, np.random.default_rng(workers))
+    fleet = Fleet(study, planner, workers, start, np.random.default_rng([workers, seed]))
     fleet.simulate(plans, until)
     return fleet
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="up to 64 workers, a tenth of the plans: half a minute")
+    parser.add_argument("--quick", action="store_true", help="up to 64 workers, a tenth of the plans, two seeds")
+    parser.add_argument("--seeds", type=int, default=5, help="runs of each row")
     parser.add_argument("--minutes", type=float, default=1.0, help="a trial's median")
     parser.add_argument("--spread", type=float, default=0.5, help="standard deviation of the logarithm of its time")
     parser.add_argument("--commit", type=float, help="seconds; measured where not given")
@@ -167,10 +187,13 @@ def main() -> None:
     print("|---" * (8 + len(MOMENTS)) + "|")
     for workers in list(PLANS)[: 3 if options.quick else None]:
         plans = PLANS[workers] // (10 if options.quick else 1)
-        runs = [("bayesian", simulated(common, Agent(patience=0), workers, plans=plans))]
-        for label, planner in (("sobol", Sobol()), ("random", Random())):
-            runs.append((label, simulated(common, planner, workers, until=runs[0][1].clock)))
-        print("\n".join(fleet.row(label) for label, fleet in runs), flush=True)
+        runs: dict[str, list[Fleet]] = {"bayesian": [], "sobol": [], "random": []}
+        for seed in range(2 if options.quick else options.seeds):
+            ours = simulated(common, Agent(patience=0, seed=seed), workers, seed=seed, plans=plans)
+            runs["bayesian"].append(ours)
+            for label, planner in (("sobol", Sobol(seed=seed)), ("random", Random(seed=seed))):
+                runs[label].append(simulated(common, planner, workers, seed=seed, until=ours.clock))
+        print("\n".join(row(label, fleets) for label, fleets in runs.items()), flush=True)
 
 
 if __name__ == "__main__":
