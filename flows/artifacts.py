@@ -85,10 +85,10 @@ class Artifacts(Watcher):
         progress = 100.0 if facts["stop"] else min(done, 100.0)
         self._page.put(ProgressArtifact(progress=progress, key=f"{self._key}-progress"))
         if address and "best" in facts and not self._pictured:
-            self._pictured = True
             steps = history.trial(facts["best"]["trial"]).trajectory.steps
             for picture in pictures(self._key, address, steps):
                 self._page.put(picture)
+            self._pictured = True
 
 
 def _result(trial: Trial) -> str:

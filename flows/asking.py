@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from http import HTTPStatus
 from typing import Literal, cast
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
-from prefect.exceptions import NotPausedError
+from prefect.exceptions import NotPausedError, Pause, PrefectHTTPStatusError
 from prefect.flow_runs import resume_flow_run
 from prefect.input import RunInput, keyset_from_paused_state
 from prefect.input.run_input import Keyset
@@ -73,11 +74,19 @@ class PausedRun(Watcher):
         keys = keyset_from_paused_state(state)
         state.state_details.run_input_keyset = {str(name): key for name, key in keys.items()}
         with get_client(sync_client=True) as client:
-            told = propose_state_sync(client, state, flow_run_id=_run().id)
-        if not told.is_paused():
-            raise RuntimeError(f"the flow run did not pause: it is {told.type.value}")
+            try:
+                told: State[None] | None = propose_state_sync(client, state, flow_run_id=_run().id)
+            except Pause as already:  # it could not be told to go on, or was given no form
+                told = already.state
+        if told is None or not told.is_paused():
+            raise RuntimeError(f"the flow run did not pause: it is {told.type.value if told else 'without a state'}")
+        keys = keyset_from_paused_state(told)
         usual: Literal["resume", "approve"] = "resume" if why.startswith("paused") else "approve"
-        Decision.with_initial_data(description=why, decision=usual).save(keys)
+        try:
+            Decision.with_initial_data(description=why, decision=usual).save(keys)
+        except PrefectHTTPStatusError as refused:
+            if refused.response.status_code != HTTPStatus.CONFLICT:  # which has its form from before
+                raise
         self._keys = keys
 
     def _look(self, history: History) -> None:

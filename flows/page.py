@@ -37,7 +37,6 @@ class Page:
     def _update(self, key: str, data: Any) -> bool:
         """Whether the server still had it: somebody may have deleted it there."""
         shown, _ = self._shown[key]
-        self._shown[key] = (shown, data)
         with get_client(sync_client=True) as client:
             try:
                 client.update_artifact(shown, ArtifactUpdate(data=data))
@@ -45,6 +44,7 @@ class Page:
                 if refused.response.status_code != HTTPStatus.NOT_FOUND:
                     raise
                 return False
+        self._shown[key] = (shown, data)
         return True
 
 
