@@ -4,19 +4,20 @@ Prefect's client tries each request for a minute, and what it holds of events fo
 ends: minutes for a process that has nothing left to do, its history being written and closed.
 """
 
+import logging
 import os
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from uuid import UUID
 
 from httpx import HTTPError, TransportError
 from prefect import flow_engine
-from prefect.concurrency._leases import maintain_concurrency_lease
+from prefect.client.orchestration import get_client
 from prefect.context import SettingsContext, get_settings_context
-from prefect.exceptions import TerminationSignal
+from prefect.exceptions import ObjectNotFound, TerminationSignal
 from prefect.logging import get_run_logger
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
@@ -25,6 +26,9 @@ from zbo_orchestrator.model import ZboError
 
 GRACE = 5.0
 """Seconds that a flow run's process may take to end by itself without its server."""
+RENEWALS = 5
+"""Of a slot's lease in the time that it lasts."""
+_log = logging.getLogger(__name__)
 _RUNNERS = "PREFECT__FLOW_RUN_ID"
 """Set by a runner in the process that it starts for a flow run: no notebook's, no program's own."""
 _ANSWER = 5.0
@@ -52,20 +56,37 @@ def outlived(doing: str) -> Iterator[None]:
     try:
         with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 1}):
             yield
-    except HTTPError as refused:
+    except (HTTPError, ObjectNotFound) as refused:
         get_run_logger().warning("%s: the server did not take it: %s", doing, refused)
 
 
-def _kept_if_it_can_be(lease: UUID, seconds: float, **_: bool) -> AbstractContextManager[None]:
-    """Hold a deployment's slot, and go on where the server has forgotten it.
+@contextmanager
+def kept(lease: UUID, seconds: float, **_: bool) -> Iterator[None]:
+    """Hold a deployment's slot while the server lets us, by a lease of so many seconds, and go on where it does not.
 
     Prefect would throw an error into whatever runs then, a trial perhaps, whose measurement is lost. What keeps two
     runs from one instrument is the instrument's own lease.
     """
-    return maintain_concurrency_lease(lease, seconds, raise_on_lease_renewal_failure=False)
+    over = threading.Event()
+    thread = threading.Thread(target=_renew, args=(lease, seconds, over), daemon=True, name="slot")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
-flow_engine.maintain_concurrency_lease = _kept_if_it_can_be  # type: ignore[attr-defined, assignment]
+def _renew(lease: UUID, seconds: float, over: threading.Event) -> None:
+    """Several times before it runs out, so that a server may be away in between."""
+    with get_client(sync_client=True) as client:
+        while not over.wait(seconds / RENEWALS):
+            try:
+                client.renew_concurrency_lease(lease, seconds)
+            except (HTTPError, ObjectNotFound) as refused:
+                _log.warning("the deployment's slot was not kept: %s", refused)
+
+
+flow_engine.maintain_concurrency_lease = kept  # type: ignore[attr-defined, assignment]
 
 
 @contextmanager

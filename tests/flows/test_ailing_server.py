@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -72,34 +75,62 @@ def test_a_page_that_cannot_be_written_ends_no_campaign(
     assert all(words.startswith("the run's page: the server did not take it: Server error '500") for words in said)
 
 
-def test_people_are_heard_where_the_page_cannot_go_on(
-    api: str, campaign_file: Callable[..., Path], tmp_path: Path
+@pytest.mark.parametrize("refused", [r"POST /api/flow_runs/[^/]+/resume", r"POST /api/flow_runs/[^/]+/input$"])
+def test_people_are_heard_where_the_page_cannot_ask_or_go_on(
+    api: str, campaign_file: Callable[..., Path], tmp_path: Path, caplog: pytest.LogCaptureFixture, refused: str
 ) -> None:
-    """Whoever answered by command line would otherwise have ended the campaign by it."""
+    """Whoever answered by command line would otherwise have ended the campaign by it, at once or a trial later."""
     from zbo_flows.campaign import run_campaign  # noqa: PLC0415
 
-    file, history = campaign_file(approval=True, budget={"initial": 1, "total": 1}), tmp_path / "history"
-    person = threading.Timer(0.0, _approve, (history,))
+    file, history = campaign_file(approval=True, budget={"initial": 2, "total": 2}), tmp_path / "history"
+
+    def approve() -> None:
+        for trial in range(2):
+            assert eventually(lambda: f"trial {trial} " in _asked(caplog), 60)  # noqa: B023 (waited for at once)
+            Inbox(history).put(Request("approve", "go", "bo"))
+
+    person = threading.Thread(target=approve)
     person.start()
-    with ailing(api, r"POST /api/flow_runs/[^/]+/resume") as address, speaking_to(address):
-        assert run_campaign(str(file), str(history))["trials"] == 1
+    with ailing(api, refused) as address, speaking_to(address):
+        assert run_campaign(str(file), str(history))["trials"] == 2
     person.join()
+    assert "the paused run: the server did not take it: Server error '500" in caplog.text
 
 
-def test_a_slot_that_the_server_has_forgotten_ends_no_run(api: str, caplog: pytest.LogCaptureFixture) -> None:
+def _asked(caplog: pytest.LogCaptureFixture) -> str:
+    """What a run said that it waits for, once it had tried to say it to the server."""
+    return " ".join(record.getMessage() for record in caplog.records if "waiting for people" in record.getMessage())
+
+
+def test_a_slot_that_the_server_has_forgotten_ends_no_run(
+    api: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After a restart it knows no lease of before; Prefect's own way would throw an error into the trial under way."""
     from prefect import flow_engine  # noqa: PLC0415
 
-    import zbo_flows.absence  # noqa: F401, PLC0415
+    from zbo_flows import absence  # noqa: PLC0415
 
-    with flow_engine.maintain_concurrency_lease(uuid4(), 300, raise_on_lease_renewal_failure=True):  # type: ignore[attr-defined]
-        assert eventually(lambda: "slots are no longer reserved" in caplog.text, 60)
+    monkeypatch.setattr(absence, "RENEWALS", 600)
+    with flow_engine.maintain_concurrency_lease(uuid4(), 60.0, raise_on_lease_renewal_failure=True):  # type: ignore[attr-defined]
+        refusals = "the deployment's slot was not kept: Client error '410 Gone'"
+        assert eventually(lambda: caplog.text.count(refusals) > 2, 60), "it is asked for again and again"
         time.sleep(0.5)  # Prefect's error would come now
 
 
-def _approve(history: Path) -> None:
-    """Once it waits; an answer that comes while the page is being prepared is taken the same way."""
-    assert eventually(history.exists, 60)
-    assert eventually(lambda: len(Record.read(history)) > 0, 60)
-    threading.Event().wait(2.0)
-    Inbox(history).put(Request("approve", "go", "bo"))
+def test_a_slot_is_kept_in_a_file(api: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect.client.orchestration import get_client  # noqa: PLC0415
+
+    from zbo_flows import absence  # noqa: PLC0415
+
+    with get_client(sync_client=True) as client:
+        client.upsert_global_concurrency_limit_by_name("bench", 1)
+        taken = client.increment_concurrency_slots_with_lease(["bench"], 1, "concurrency", 60).json()
+    file = Path(os.environ["PREFECT_HOME"], "concurrency_leases", f"{taken['lease_id']}.json")
+
+    def left() -> float:
+        return datetime.fromisoformat(json.loads(file.read_text())["expiration"]).timestamp() - time.time()
+
+    assert left() < 60
+    monkeypatch.setattr(absence, "RENEWALS", 3000)
+    with absence.kept(UUID(taken["lease_id"]), 300.0):
+        assert eventually(lambda: left() > 200)
