@@ -1,4 +1,4 @@
-"""A `prefect.yaml` as `zbo serve` reads it: what is wrong with it is told before a server is started.
+"""A `prefect.yaml` as `zbo serve` reads it: what its sections cannot say is told before a server is started.
 
 `prefect deploy` reads the same file; what is its alone (work pools, pull steps) stands there unread here.
 """
@@ -18,6 +18,8 @@ from zbo_orchestrator.campaign.complaints import complaints, refuse
 from zbo_orchestrator.campaign.document import parse
 from zbo_orchestrator.model import ConfigurationError
 
+_OTHERS = {"work_pool", "work_queue_name", "build", "push", "pull", "triggers", "sla", "enforce_parameter_schema"}
+"""Of a deployment, what `prefect deploy` alone reads."""
 _PLACEHOLDER = re.compile(r"{{\s*(.*?)\s*}}")
 
 
@@ -32,6 +34,7 @@ class Schedule(_Section):
     interval: Annotated[float, Field(gt=0)] | None = None
     rrule: str | None = None
     timezone: str | None = None
+    slug: str | None = None
     active: bool = True
     parameters: dict[str, Any] = {}
 
@@ -63,7 +66,6 @@ class Deployment(_Section):
     concurrency_limit: Limit | Annotated[int, Field(ge=1)] | None = None
     tags: list[str] = []
     version: str | None = None
-    work_pool: dict[str, Any] = {}
 
     @property
     def when(self) -> str:
@@ -87,7 +89,7 @@ def read(file: Path | None = None, only: Sequence[str] = ()) -> list[Deployment]
     except OSError as error:
         raise ConfigurationError(f"{origin}: cannot be read: {error}") from error
     document = parse(text, origin)
-    sections = {"deployments": _filled(document.get("deployments") if isinstance(document, dict) else None, origin)}
+    sections = {"deployments": _filled(_ours(document), origin)}
     try:
         found = _File.model_validate(sections).deployments
     except ValidationError as error:
@@ -100,6 +102,18 @@ def read(file: Path | None = None, only: Sequence[str] = ()) -> list[Deployment]
 
 def origin_of(file: Path | None) -> str:
     return str(file or "the shipped prefect.yaml")
+
+
+def _ours(document: Any) -> Any:
+    """The deployments without what is not read here, and without what is said to be nothing."""
+    sections = document.get("deployments") if isinstance(document, dict) else None
+    if not isinstance(sections, list):
+        return sections
+    return [_read_here(section) if isinstance(section, dict) else section for section in sections]
+
+
+def _read_here(section: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in section.items() if key not in _OTHERS and value is not None}
 
 
 def _filled(value: Any, origin: str) -> Any:

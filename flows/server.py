@@ -147,10 +147,10 @@ def alone() -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as taken:
-            said = (
-                f"another zbo serve runs with its state in {folder.parent}; wanted one, or ZBO_HOME=FOLDER for a second"
-            )
-            raise ConfigurationError(said) from taken
+            name = "ZBO_HOME" if folder == home() else "PREFECT_HOME"
+            raise ConfigurationError(
+                f"another zbo serve runs with its state in {folder}; wanted one, or {name}=FOLDER for a second"
+            ) from taken
         yield
 
 

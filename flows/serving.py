@@ -119,8 +119,8 @@ def _check_parameters(flow: Flow[..., Any], parameters: Mapping[str, Any], origi
             )
     for error in validate(dict(parameters), flow.parameters.model_dump_for_openapi(), ignore_required=True):
         name = str(error.path[0])
-        what = fields[name]["description"]
-        raise ConfigurationError(f"{origin}: parameters.{name}: {error.message} ({what})")
+        what = fields[name].get("description")
+        raise ConfigurationError(f"{origin}: parameters.{name}: {error.message}{f' ({what})' if what else ''}")
 
 
 def _schedule(section: Schedule, origin: str) -> DeploymentScheduleCreate:
@@ -130,4 +130,6 @@ def _schedule(section: Schedule, origin: str) -> DeploymentScheduleCreate:
     except ValueError as error:  # pydantic's too
         words = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         raise ConfigurationError(f"{origin}: schedule {section}: {words}") from error
-    return DeploymentScheduleCreate(schedule=schedule, active=section.active, parameters=section.parameters)
+    return DeploymentScheduleCreate(
+        schedule=schedule, active=section.active, parameters=section.parameters, slug=section.slug
+    )

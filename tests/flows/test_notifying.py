@@ -39,13 +39,14 @@ def test_a_trial_that_is_held_at_a_step_stalls() -> None:
     from zbo_flows.notifying import Stall  # noqa: PLC0415
 
     told: queue.Queue[str] = queue.Queue()
-    with Stall(0.2, told.put) as stall:
+    with Stall(2.0, told.put) as stall:
         while told.empty():  # as an interlock does, and a trial for which there is no worker
             stall.running(3, 7, 10, {})
-        told.get()
-        for step in range(8, 80):
-            stall.running(3, step, 80, {})
             time.sleep(0.01)
+        told.get()
+        for step in range(8, 38):
+            stall.running(3, step, 80, {})
+            time.sleep(0.1)
         assert told.empty(), "one that goes on does not"
 
 

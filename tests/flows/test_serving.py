@@ -82,6 +82,28 @@ def test_what_a_flow_does_not_take_is_told_before_it_is_served(api: str, section
         serving.deployments([Deployment.model_validate(whole)], "file")
 
 
+def test_what_prefect_alone_reads_is_left_to_it(tmp_path: Path) -> None:
+    file = tmp_path / "prefect.yaml"
+    others = "pull: [], work_pool: {name: a, job_variables: {image: '{{ build-image.image }}'}}"
+    file.write_text(MINE + others + ", description: null, parameters: null, schedules: [{cron: 1 2 * * *, slug: a}]}]")
+    (section,) = read(file)
+    assert (section.description, section.parameters, section.schedules[0].slug) == ("", {}, "a")
+
+
+def test_a_flow_that_says_nothing_of_its_parameters_is_checked_too(api: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect import flow  # noqa: PLC0415
+
+    from zbo_flows import serving  # noqa: PLC0415
+
+    @flow
+    def silent(n: int = 1) -> None: ...
+
+    monkeypatch.setattr(serving, "import_object", lambda _: silent)
+    section = Deployment(name="a", entrypoint="mine.silent", parameters={"n": "many"})
+    with pytest.raises(ConfigurationError, match=r"a: parameters\.n: 'many' is not of type 'integer'$"):
+        serving.deployments([section], "file")
+
+
 def test_all_that_a_file_says_of_a_schedule_is_served(
     api: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,7 +130,10 @@ def test_a_user_serves_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("ZBO_HOME", str(tmp_path))
     for name in ("PREFECT_API_URL", "PREFECT_HOME"):
         monkeypatch.delenv(name, raising=False)
-    with alone(), pytest.raises(ConfigurationError, match=f"state in {tmp_path}; wanted one, or ZBO_HOME=FOLDER"):
+    with (
+        alone(),
+        pytest.raises(ConfigurationError, match=f"state in {tmp_path}/prefect; wanted one, or ZBO_HOME=FOLDER"),
+    ):
         alone().__enter__()
     with alone():
         monkeypatch.setenv("ZBO_HOME", str(tmp_path / "other"))

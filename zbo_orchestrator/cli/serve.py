@@ -55,11 +55,11 @@ def serve(
     with alone(), server(host, port) as api:
         ours = f"starting a server at {api.page}"
         typer.echo(ours if api.process else f"using the server at {api.page}, which PREFECT_API_URL names")
-        api.wait()
         from zbo_flows.serving import deployments, give_up, told
         from zbo_flows.serving import serve as run
 
         wanted = deployments(sections, origin_of(file))
+        api.wait()
         if notify:
             from zbo_flows.notifying import notify as call
 
