@@ -100,7 +100,8 @@ def certificate(space: Space) -> str:
 def _warning(space: Space) -> Iterator[str]:
     limits = [name for name in space.limits if name not in {"finite", "support"}]
     if all(np.isposinf(space.margins[:, space.limits.index(name)]).all() for name in limits):
-        yield "No limit is set: whatever the decoder makes is run, beyond the library's bounds too; wanted an envelope"
+        how = "near the library" if "support" in space.limits else "beyond the library's bounds too"
+        yield f"No limit is set: whatever the decoder makes is run, {how}; wanted an envelope"
 
 
 def _limit_table(space: Space) -> Iterator[str]:
