@@ -25,7 +25,7 @@ from waiting import eventually
 from zbo_flows.owned import free_ports
 from zbo_orchestrator.history import Inbox, Record, Request
 
-pytestmark = pytest.mark.prefect
+pytestmark = [pytest.mark.prefect, pytest.mark.long]  # requests to a server that refuses are tried again
 
 
 @contextmanager

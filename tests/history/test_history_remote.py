@@ -52,6 +52,9 @@ class TestAtLength:
     """Of the contract what takes longest here."""
 
     test_measurements = staticmethod(CONTRACT.pop("test_a_measurement_that_does_not_fit_is_refused"))
+    test_plans = staticmethod(CONTRACT.pop("test_each_plan_tells_what_it_saw"))
+    test_older_states = staticmethod(CONTRACT.pop("test_older_states_by_trial_and_by_commit"))
+    test_blocks = staticmethod(CONTRACT.pop("test_more_trials_than_a_block"))
     test_maps = staticmethod(CONTRACT.pop("test_maps_of_every_plan_to_200_then_every_tenth"))
 
 
