@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from menagerie import campaign
 
@@ -28,6 +28,7 @@ def limits(draw: st.DrawFn) -> Limits:
 
 
 @given(limits(), limits(), st.floats(0.01, 1e3))
+@example(Limits(0.0, 1.0, 1.0, 1.0, 1.0), Limits(0.0, 1e3, 1e-3, 1e-3, 1e-3), 0.01)
 def test_a_half_sine_keeps_every_limit_and_moves(x: Limits, y: Limits, longest: float) -> None:
     description = Description("ACME", (Channel("x"), Channel("y", "V")), Envelope({"x": x, "y": y}, longest))
     trajectory = gentle(description)

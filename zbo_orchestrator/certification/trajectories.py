@@ -18,7 +18,7 @@ SHARE = 0.1
 """Of a channel's range."""
 DURATION = 0.25
 """In the executor's unit of time: some 40 trials make a card."""
-_HALVINGS = 20
+_HALVINGS = 40
 _WIDTHS = (1, 3, 5, 9, 17, 33, 65)
 """Steps that a running mean goes over: noise that a decoder does not learn breaks slew limits."""
 
