@@ -79,11 +79,12 @@ def kept(lease: UUID, seconds: float, **_: bool) -> Iterator[None]:
 def _renew(lease: UUID, seconds: float, over: threading.Event) -> None:
     """Several times before it runs out, so that a server may be away in between."""
     with get_client(sync_client=True) as client:
-        while not over.wait(seconds / RENEWALS):
+        while not over.is_set():  # at once too: a server may lend for less at first
             try:
                 client.renew_concurrency_lease(lease, seconds)
             except (HTTPError, ObjectNotFound) as refused:
                 _log.warning("the deployment's slot was not kept: %s", refused)
+            over.wait(seconds / RENEWALS)
 
 
 flow_engine.maintain_concurrency_lease = kept  # type: ignore[attr-defined, assignment]
