@@ -51,6 +51,8 @@ def lab(tmp_path: Path, campaign_file: Callable[..., Path]) -> Iterator[Lab]:
         yield lab
     finally:
         lab.kill()
+        for log in sorted(tmp_path.glob("*.log")):  # shown where a test fails
+            print(f"--- {log.name}\n{lab.log(log.stem)}")
 
 
 @pytest.fixture

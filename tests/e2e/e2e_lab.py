@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -132,7 +133,11 @@ def eventually(condition: Callable[[], object], what: str, patience: float = 90.
         time.sleep(0.1)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port(beside: int = 0) -> int:
+    """A port that is free, and as many after it; none of those that outgoing connections are given at any moment."""
+    while True:
+        first = 20000 + secrets.randbelow(12000)
+        with ExitStack() as held, suppress(OSError):
+            for port in range(first, first + beside + 1):
+                held.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first

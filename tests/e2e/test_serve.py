@@ -17,13 +17,14 @@ STATES = "SELECT state_type FROM flow_run WHERE NOT auto_scheduled ORDER BY crea
 
 
 def test_runs_are_served_until_it_is_told_to_end(lab: Lab, receiver: Receiver) -> None:
-    port = free_port()
+    port = free_port(beside=1)  # the pages of histories
     for name in ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_SERVER_API_PORT", "ZBO_FOLDER", "ZBO_PAGES"):
         del lab.settings[name]
     (words,) = told("serve")
     serving = lab.start("serve", f"{words.replace('https://chat.example/hooks/1234', receiver.url)} --port {port}")
     api = Api(f"http://127.0.0.1:{port}/api")
     eventually(lambda: "Ctrl-C ends it" in lab.log("serve") or serving.poll() is not None, "it serves")
+    assert serving.poll() is None, lab.log("serve")
     eventually(lambda: api.answers() and "ferrosim-nightly" in api.deployed(), "it has deployments")
     run = api.trigger("ferrosim-nightly", campaign="my-lab.yaml", history="histories/my-lab", add=6)
     slow = {"campaign": "slow.yaml", "history": "histories/slow", "add": None, "allow_code": True}
