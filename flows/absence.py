@@ -9,7 +9,7 @@ import os
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -58,6 +58,13 @@ def outlived(doing: str) -> Iterator[None]:
             yield
     except (HTTPError, ObjectNotFound) as refused:
         get_run_logger().warning("%s: the server did not take it: %s", doing, refused)
+
+
+def shown(what: str, show: Callable[[], object]) -> None:
+    """Have the server show what is shown again soon: nothing is asked of one that is gone."""
+    if not gone():
+        with outlived(what):
+            show()
 
 
 @contextmanager

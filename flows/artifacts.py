@@ -74,9 +74,7 @@ class Artifacts(Watcher):
 
     def _show(self, history: History) -> None:
         self._shown = time.monotonic()
-        if not absence.gone():
-            with absence.outlived("the run's page"):
-                self._put_all(history, _facts(history), served(history.path))
+        absence.shown("the run's page", lambda: self._put_all(history, _facts(history), served(history.path)))
 
     def _put_all(self, history: History, facts: dict[str, Any], address: str) -> None:
         self._page.put(MarkdownArtifact(markdown=_markdown(facts, address), key=f"{self._key}-summary"))

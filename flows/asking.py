@@ -6,7 +6,6 @@ The command line answers the same inbox; whoever is first is heard, and the flow
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -24,7 +23,7 @@ from prefect.states import Paused
 from prefect.utilities.engine import propose_state_sync
 from pydantic import Field
 
-from zbo_flows.absence import gone, outlived
+from zbo_flows.absence import shown
 from zbo_orchestrator.conduct import Watcher
 from zbo_orchestrator.history import History, Inbox, Request
 
@@ -56,17 +55,12 @@ class PausedRun(Watcher):
             return
         self._looked = time.monotonic()
         if why and self._keys is None:
-            self._ask(partial(self._pause, why))
+            shown("the paused run", partial(self._pause, why))
         elif why:
-            self._ask(partial(self._look, history))
+            shown("the paused run", partial(self._look, history))
         elif self._keys is not None:
-            self._ask(self._release)
+            shown("the paused run", self._release)
             self._keys = None
-
-    def _ask(self, doing: Callable[[], None]) -> None:
-        if not gone():
-            with outlived("the paused run"):
-                doing()
 
     def _pause(self, why: str) -> None:
         get_run_logger().warning("waiting for people: %s", why)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -202,6 +203,9 @@ def placed(campaign: Campaign, kind: WorkersKind, cluster: str = "", *, live: bo
     """
     if cluster and kind != "dask":
         raise ConfigurationError(f"cluster {cluster} with workers {kind}; wanted workers dask")
+    if live and not (drives(campaign.executor) and not campaign.simulated):
+        why = "the campaign file says `simulated: true`" if campaign.simulated else "the executor drives no instrument"
+        warnings.warn(f"live arms nothing here: {why}", stacklevel=4)
     if kind != "dask":
         with supervised(campaign, kind, live=live) as campaign:  # noqa: PLR1704
             yield campaign

@@ -112,6 +112,11 @@ def test_a_simulator_needs_no_arming(write: Write) -> None:
     assert ran(write(options={"simulated": True}, simulated=True)).state == "finished"
 
 
+def test_whoever_arms_a_simulator_is_told_that_it_is_one(write: Write) -> None:
+    with pytest.warns(UserWarning, match="live arms nothing here: the campaign file says `simulated: true`"):
+        assert ran(write(options={"simulated": True}, simulated=True), live=True).state == "finished"
+
+
 @pytest.mark.parametrize("sections", [{"simulated": True}, {"instrument": IDENTITY}])
 def test_what_does_not_say_what_it_is_is_not_driven(panel: Panel, write: Write, sections: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=r"Mute does not say what it is; wanted a describe\(\)"):
