@@ -11,7 +11,7 @@ import pytest
 from typer.main import get_group
 
 from zbo_orchestrator import model
-from zbo_orchestrator.campaign.parts import KINDS, installed
+from zbo_orchestrator.campaign.parts import KINDS, find, installed
 from zbo_orchestrator.cli import app
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -58,6 +58,13 @@ def test_every_command_and_part_has_a_heading(site: Path) -> None:
     assert [name for name in get_group(app).commands if f"zbo-{name}" not in commands] == []
     parts = anchors(site / "reference" / "parts.html")
     assert [name for kind in KINDS for name in installed(kind) if name not in parts] == []
+
+
+@pytest.mark.long
+def test_every_part_is_documented_as_a_class_too(site: Path) -> None:
+    found = anchors(site / "reference" / "shipped-parts.html")
+    wanted = [find(kind, name) for kind in KINDS for name in installed(kind)]
+    assert [part for part in wanted if f"{part.__module__}.{part.__qualname__}" not in found] == []
 
 
 @pytest.mark.long
