@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import settings
 
 from zbo_flows.server import server
+
+settings.register_profile("busy", deadline=None)  # a machine that stands still for a moment refutes nothing
+settings.load_profile("busy")
 
 SMALL = {
     "name": "small",
@@ -49,6 +53,14 @@ def campaign_file(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session", autouse=True)
+def leases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test meets another's instrument, nor the user's."""
+    os.environ["ZBO_LEASES"] = str(tmp_path_factory.mktemp("leases"))
+    yield
+    del os.environ["ZBO_LEASES"]
 
 
 @pytest.fixture(scope="session")

@@ -58,7 +58,6 @@ def test_what_the_unit_starts_exists() -> None:
     assert Path(words[0]).name == "zbo"
     understood(["zbo", *words[1:]])
     assert unit()["Service"]["KillMode"] == "process", "an instrument's guardian outlives the service"
-    assert unit()["Service"]["RuntimeDirectoryPreserve"] == "yes", "and its lease with it"
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")

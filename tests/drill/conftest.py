@@ -15,11 +15,10 @@ from drill_processes import MARK, ended
 @pytest.fixture
 def drill(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Drill]:
     """One the way that the test's module says; at its end the instrument has to be safe and no process left."""
-    way, mark, runtime = request.module.WAY, uuid.uuid4().hex[:12], tmp_path / "runtime"
+    way, mark = request.module.WAY, uuid.uuid4().hex[:12]
     if way == "Prefect":
         request.getfixturevalue("api")
-    runtime.mkdir()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    monkeypatch.setenv("ZBO_LEASES", str(tmp_path / "leases"))
     monkeypatch.setenv(MARK, mark)
 
     def tell(fault: str, *rest: str) -> None:

@@ -1,4 +1,4 @@
-"""A bench supply with a runtime folder of its own, and the promise that no process is left of it."""
+"""A bench supply with a folder of leases of its own, and the promise that no process is left of it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from waiting import alive, eventually
 
 @pytest.fixture
 def panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Panel]:
-    runtime = tmp_path / "runtime"
-    runtime.mkdir()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    monkeypatch.setenv("ZBO_LEASES", str(tmp_path / "leases"))
     panel = Panel(tmp_path / "panel.json")
     yield panel
     left = {*panel.pids("drive"), *panel.pids("safe"), *processes(panel)}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +15,7 @@ import pytest
 
 from zbo_orchestrator.executors.lease import Lease, leases
 from zbo_orchestrator.instrument import Description
-from zbo_orchestrator.model import Channel, FatalError
+from zbo_orchestrator.model import Channel, ConfigurationError, FatalError
 
 
 @dataclass
@@ -45,8 +48,8 @@ class Nameless:
 
 
 @pytest.fixture(autouse=True)
-def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZBO_LEASES", str(tmp_path))
 
 
 def test_one_instrument_has_one_lease_however_it_is_named() -> None:
@@ -55,6 +58,26 @@ def test_one_instrument_has_one_lease_however_it_is_named() -> None:
     assert not named.connected
     different = [Addressed("TCPIP::1"), Addressed("TCPIP:1"), named, Named("18"), Nameless(1), Nameless(2)]
     assert len({leases(executor) for executor in different}) == len(different)
+
+
+def test_a_service_and_a_terminal_of_one_user_find_the_same_lease(tmp_path: Path) -> None:
+    words = "from zbo_orchestrator.executors.lease import folder; print(folder())"
+    shared = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    alike = [{}, {"XDG_RUNTIME_DIR": str(tmp_path), "TMPDIR": str(tmp_path)}]
+    found = {
+        subprocess.run([sys.executable, "-c", words], env=shared | own, check=True, capture_output=True).stdout
+        for own in alike
+    }
+    assert found == {f"{tmp_path}/.local/state/zbo/leases/{socket.gethostname()}\n".encode()}
+    (kept,) = (tmp_path / ".local/state/zbo/leases").iterdir()
+    assert kept.stat().st_mode & 0o077 == 0
+
+
+def test_where_no_lease_can_be_kept_nothing_is_driven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ZBO_LEASES", str(tmp_path / "file" / "leases"))
+    with pytest.raises(ConfigurationError, match=r"file/leases: Not a directory; wanted .* ZBO_LEASES=FOLDER"):
+        leases(Nameless(1))
 
 
 def test_fencing_numbers_rise_whoever_draws_them_and_whatever_the_clock_says() -> None:

@@ -57,9 +57,8 @@ CAMPAIGN: dict[str, Any] = {
 
 @pytest.fixture
 def panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The heater's output, and a runtime folder of its own."""
-    (tmp_path / "runtime").mkdir()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
+    """The heater's output, and a folder of leases of its own."""
+    monkeypatch.setenv("ZBO_LEASES", str(tmp_path / "leases"))
     panel = tmp_path / "panel"
     panel.write_text("0")
     return panel

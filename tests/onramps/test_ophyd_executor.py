@@ -257,8 +257,7 @@ def written(folder: Path, **sections: Any) -> Path:
 
 
 def test_a_campaign_finds_the_light(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "runtime").mkdir()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
+    monkeypatch.setenv("ZBO_LEASES", str(tmp_path / "leases"))
     conduct(load(written(tmp_path), allow_code=True), tmp_path / "history", Watcher())
     record = Record.read(tmp_path / "history")
     assert list(record.status) == [Status.SCORED] * 6

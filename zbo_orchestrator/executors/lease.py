@@ -14,16 +14,15 @@ import pickle
 import re
 import socket
 import time
-import warnings
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_runtime_path
+from platformdirs import user_state_path
 
 from zbo_orchestrator.instrument import Addressed, Connected, Described
-from zbo_orchestrator.model import FatalError
+from zbo_orchestrator.model import ConfigurationError, FatalError
 
 _POLL = 0.02
 
@@ -99,13 +98,28 @@ class Lease:
 
 
 def leases(executor: object) -> tuple[Path, Path]:
-    """The files of an instrument's two locks, the guardian's and the driver's, in a folder of the user's own."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # without a runtime folder of the system's, one in the temporary folder will do
-        folder = user_runtime_path("zbo-orchestrator", ensure_exists=True)
-    name = _instrument(executor)
+    """The files of an instrument's two locks, the guardian's and the driver's."""
+    kept, name = folder(), _instrument(executor)
     stem = f"{re.sub(r'[^A-Za-z0-9.]+', '-', name)[:60]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    return folder / f"{stem}.guardian", folder / f"{stem}.driver"
+    return kept / f"{stem}.guardian", kept / f"{stem}.driver"
+
+
+def folder() -> Path:
+    """Where leases are kept, made where it is missing; `ZBO_LEASES` moves it.
+
+    The same for all that a user starts on a machine, at a terminal, by a service or by cron. The system's runtime
+    folder is not: it goes when the user logs out, and the temporary one is cleaned, with campaigns still under way.
+    Named by the machine, which process numbers are of: several may share a home.
+    """
+    chosen = os.environ.get("ZBO_LEASES")
+    kept = Path(chosen) if chosen else user_state_path("zbo", appauthor=False) / "leases" / socket.gethostname()
+    try:
+        kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"no lease can be kept in {kept}: {error.strerror}; wanted a folder of the user's own: ZBO_LEASES=FOLDER"
+        ) from error
+    return kept
 
 
 def _instrument(executor: object) -> str:
