@@ -49,6 +49,7 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
     overrides: list[str] | None = None,
     allow_code: bool = False,
     live: bool = False,
+    reopen: bool = False,
     patience: Annotated[float, Field(ge=0)] | None = None,
     stall: Annotated[float, Field(ge=1)] = 3600,
 ) -> State[Any]:
@@ -67,6 +68,7 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
         overrides: `dotted.key=value`, as for `zbo run --set`
         allow_code: the campaign file may name Python code and commands to run
         live: arms the instrument that the campaign file names; nothing else but a simulator is driven
+        reopen: go on where a person ended the campaign (`zbo stop`); without it such a run adds nothing
         patience: seconds to wait for people where the campaign needs them; empty: as long as it takes
         stall: seconds in which a trial should end or report; people are told when it does not (`zbo notify`)
     """
@@ -75,7 +77,7 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
     loaded = load(campaign, wanted, allow_code=allow_code)
     path = history_path(loaded, history)
     artifacts = Artifacts(path)
-    wished = budgeted(loaded, path, trials=trials, add=add, until=until)
+    wished = budgeted(loaded, path, trials=trials, add=add, until=until, reopen=reopen)
     run = UUID(flow_run.id)
     with absence.heeded(), Cancellation(run) as cancellation, Stall(stall, telling(run)) as stalling:
         watcher = Watchers((artifacts, Succession(run), stalling, PausedRun(), audience.watcher(), cancellation))

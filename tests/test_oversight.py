@@ -19,9 +19,9 @@ from zbo_orchestrator.audit import replay, replayable
 from zbo_orchestrator.breaker import FAILURES, Breaker
 from zbo_orchestrator.campaign import Campaign, load
 from zbo_orchestrator.cli import main
-from zbo_orchestrator.conduct import Watcher, conduct
-from zbo_orchestrator.history import Inbox, Record, Request, verify
-from zbo_orchestrator.model import ConfigurationError, HistoryError, Status, Unattended, Vetoed
+from zbo_orchestrator.conduct import Watcher, budgeted, conduct, recorded
+from zbo_orchestrator.history import History, Inbox, Record, Request, verify
+from zbo_orchestrator.model import ConfigurationError, HistoryError, Status, Trial, Unattended, Vetoed
 from zbo_orchestrator.planners.baselines import Random
 from zbo_orchestrator.planners.sentinels import Sentinels, drift
 from zbo_orchestrator.standing import Standing
@@ -160,6 +160,44 @@ def test_more_budget_reopens_a_finished_campaign(tmp_path: Path, history: Path) 
     Inbox(history).put(Request("budget", data={"total": 9}))
     conduct(campaign(tmp_path), history, Watcher())
     assert len(Record.read(history)) == 9
+
+
+def test_a_stop_outlives_a_process_that_dies_before_its_trials_have_ended(tmp_path: Path, history: Path) -> None:
+    class Dies(Person):
+        def recorded(self, history: History, trial: Trial) -> None:
+            if Record.read(history.path).stopped:
+                raise KeyboardInterrupt
+            super().recorded(history, trial)
+
+    asks = [Request("stop", "fire", "bo")]
+    with pytest.raises(KeyboardInterrupt):
+        conduct(campaign(tmp_path, width=2), history, Dies({0: asks, 1: asks}), workers="threads")
+    assert Record.read(history).state == "running"
+    held = recorded(Record.read(history))
+    conduct(campaign(tmp_path), history, Watcher())
+    record = Record.read(history)
+    assert (record.stop_reason, recorded(record)) == ("stopped by bo: fire", held)
+
+
+def test_who_asks_for_more_trials_reopens_what_was_stopped(tmp_path: Path, history: Path) -> None:
+    file = campaign(tmp_path)
+    conduct(file, history, Person({2: [Request("stop", "fire", "bo")]}))
+    held = recorded(Record.read(history))
+    assert held < 7
+    conduct(budgeted(file, history, add=7 - held, reopen=False), history, Watcher())
+    assert recorded(Record.read(history)) == held, "nobody said that it may go on"
+    conduct(budgeted(file, history, add=7 - held), history, Watcher())
+    record = Record.read(history)
+    assert (recorded(record), record.budget.total, record.stopped) == (7, 7, "")
+
+
+def test_more_trials_are_asked_for_whatever_budget_a_person_gave_before(tmp_path: Path, history: Path) -> None:
+    file = campaign(tmp_path)
+    conduct(budgeted(file, history, trials=3), history, Watcher())
+    conduct(budgeted(file, history, add=3), history, Person({3: [Request("budget", data={"total": 5})]}))
+    assert recorded(Record.read(history)) == 5
+    conduct(budgeted(file, history, add=1), history, Watcher())
+    assert recorded(Record.read(history)) == 6
 
 
 def test_a_stop_now_ends_the_running_trial(tmp_path: Path, history: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -279,16 +279,28 @@ def hired(
 
 
 def budgeted(
-    campaign: Campaign, path: Address, *, trials: int | None = None, add: int | None = None, until: int | None = None
+    campaign: Campaign,
+    path: Address,
+    *,
+    trials: int | None = None,
+    add: int | None = None,
+    until: int | None = None,
+    reopen: bool = True,
 ) -> Campaign:
-    """The campaign with a budget of `trials` in all, or of `add` more than the history holds, never beyond `until`."""
+    """The campaign with a budget of `trials` in all, or of `add` more than the history holds, never beyond `until`.
+
+    Unless `reopen`, one that a person stopped keeps the budget that it has.
+    """
     if trials is not None and add is not None:
         raise ConfigurationError(f"trials {trials} and add {add}: wanted one of them")
+    found = Record.read(path) if History.exists(path) else None
+    if found is not None and found.stopped and not reopen:
+        return replace(campaign, budget=found.budget)
     if add is not None:
-        trials = add + (recorded(Record.read(path)) if History.exists(path) else 0)
+        trials = add + (recorded(found) if found is not None else 0)
     if until is not None:
         trials = min(campaign.budget.total if trials is None else trials, until)
-    return campaign if trials is None else campaign.with_budget(trials)
+    return campaign if trials is None else campaign.with_budget(trials, more=add is not None)
 
 
 def recorded(record: Record) -> int:

@@ -53,13 +53,17 @@ class Oversight:
     sentinels: Sentinels | None = None
     patience: float | None = None
     held: Callable[[History, str], None] = lambda _history, _why: None
-    stopped: str = ""
-    """Why a person ended the campaign; empty while nobody did."""
     _standing: Standing = field(default_factory=Standing)
     _seen: int = 0
     _glanced: float = -inf
 
     # --- what the loop asks
+
+    @property
+    def stopped(self) -> str:
+        """Why a person ended the campaign, though the process that was told died before the trials under way ended."""
+        by = self._current().stopped
+        return f"stopped by {by}" if by else ""
 
     def admit(self, waiting: deque[Proposal], *, idle: bool) -> tuple[Proposal, Vetoed | None] | None:
         """The next proposal to run, taken from those waiting, or to record as vetoed; None: nothing may start now.
@@ -213,8 +217,8 @@ class Oversight:
             raise ConfigurationError(f"total {total!r}, seconds {seconds!r}; wanted at least 1, and above 0")
         self.history.set_budget(Budget(min(had.initial, total), total, seconds), by=request.words)
 
-    def _stop(self, request: Request, waiting: deque[Proposal]) -> None:  # noqa: ARG002
-        self.stopped = f"stopped by {request.words}"
+    def _stop(self, request: Request, waiting: deque[Proposal]) -> None:
+        """The request itself is what stands."""
 
 
 _ANSWERS: Mapping[str, Callable[[Oversight, Request, deque[Proposal]], None]] = {

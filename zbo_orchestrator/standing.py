@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
+def words(by: str, reason: str) -> str:
+    """Who asked and why."""
+    return f"{by}: {reason}" if reason else by
+
+
 @dataclass(slots=True)
 class Standing:
     """What was asked and granted so far.
@@ -15,6 +20,7 @@ class Standing:
     since       the logical clock at the last resumption
     approved    trials that may run where each needs leave
     vetoed      why, by trial
+    stopped     who ended the campaign, and why; empty while nobody did, and once it was reopened
     injected    the plans that were not the planner's
     accepted    the trial whose value is a sentinel's reference since a person accepted a drift; None: the first
     answered    ids of requests that have been dealt with, and how: empty, or why one was refused
@@ -22,6 +28,7 @@ class Standing:
 
     paused: str = ""
     since: int = -1
+    stopped: str = ""
     approved: set[int] = field(default_factory=set)
     vetoed: dict[int, str] = field(default_factory=dict)
     injected: set[int] = field(default_factory=set)
@@ -42,10 +49,13 @@ class Standing:
         match kind:
             case "request":
                 self.answered[data["id"]] = data["refused"]
+                if data["kind"] == "stop" and not data["refused"]:
+                    self.stopped = words(data["by"], data["reason"])
             case "pause":
                 self.paused, self._drifted = data["reason"], data.get("drifted", self._drifted)
             case "resume" | "reopen":
                 self.paused, self.since = "", sequence
+                self.stopped = "" if kind == "reopen" else self.stopped
                 self.accepted = self.accepted if self._drifted is None else self._drifted
                 self._drifted = None
             case "approve":

@@ -19,7 +19,7 @@ from waiting import alive, eventually
 from zbo_flows.owned import free_ports, owned
 from zbo_orchestrator.campaign import load
 from zbo_orchestrator.conduct import Watcher, conduct
-from zbo_orchestrator.history import History, Record
+from zbo_orchestrator.history import History, Inbox, Record, Request
 from zbo_orchestrator.model import Status
 
 pytestmark = pytest.mark.prefect
@@ -72,6 +72,23 @@ def test_a_flow_goes_on_where_the_last_one_ended_and_shows_itself(
     assert Counter(one["key"] for one in every) == dict.fromkeys(artifacts, 2), "each run shows one of each"
     runs = httpx.post(f"{api}/flow_runs/filter", json={}).json()
     assert {run["state"]["type"] for run in runs if run["name"] == "small (shown)"} == {"COMPLETED"}
+
+
+def test_what_a_person_stopped_is_not_gone_on_with_by_a_scheduled_run(
+    api: str, campaign_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    from zbo_flows.campaign import run_campaign  # noqa: PLC0415
+
+    file, history = str(campaign_file()), tmp_path / "stopped"
+    run_campaign(file, str(history), trials=5)
+    Inbox(history).put(Request("stop", "it is broken", "anna"))
+    assert run_campaign(file, str(history), add=2)["trials"] == 5
+    again = run_campaign(file, str(history), add=2, return_state=True)
+    assert (again.name, again.message) == (
+        "Finished",
+        f"finished: {history} holds 5 trials, 0 of them new (stopped by anna: it is broken)",
+    )
+    assert run_campaign(file, str(history), add=2, reopen=True)["trials"] == 7
 
 
 def test_a_run_shows_pictures_of_a_history_that_is_served(

@@ -89,13 +89,17 @@ class Campaign:
     instrument: str | None = None
     interlocks: tuple[Interlock, ...] = ()
     travels: bool = False
+    more: bool = False
 
-    def with_budget(self, total: int) -> Campaign:
-        """The same campaign with another number of trials in all, which the initial ones cannot exceed."""
+    def with_budget(self, total: int, *, more: bool = False) -> Campaign:
+        """The same campaign with another number of trials in all, which the initial ones cannot exceed.
+
+        more   they were asked for now, whatever people asked for before
+        """
         initial = min(self.budget.initial, total)
         budget = {**self.document["budget"], "initial": initial, "total": total}
         changed = replace(self.budget, initial=initial, total=total)
-        return replace(self, budget=changed, document={**self.document, "budget": budget})
+        return replace(self, budget=changed, document={**self.document, "budget": budget}, more=more)
 
     def seed_of(self, number: int) -> int:
         """The seed an executor is given for a trial: the campaign's, or one derived from it and the trial's number."""
@@ -169,6 +173,7 @@ class Campaign:
             history.resume(
                 {**self.identity, "weights": fingerprint(history.charter.decoder)},
                 budget=self.budget,
+                more=self.more,
                 name=self.name,
                 notes=self.notes,
                 certify=self.certify(history),

@@ -108,7 +108,8 @@ def run(
         again += ["--patience", str(patience)] * (patience is not None)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's way of saying Ctrl-C
         try:
-            flow = None if without_prefect else (campaign, settings, allow_code)
+            asked = {"trials": trials, "add": add, "reopen": True, "overrides": settings, "allow_code": allow_code}
+            flow = None if without_prefect else {"campaign": campaign, **asked}
             _conduct(wanted, path, flow, {"workers": workers, "cluster": cluster, "live": live, "patience": patience})
         except KeyboardInterrupt as interrupt:
             typer.echo(f"zbo: interrupted; what was recorded is kept. To go on: {shlex.join(again)}", err=True)
@@ -141,6 +142,7 @@ def _rehearse(campaign: Campaign, path: Place, trials: int) -> None:
 
 def _finished(campaign: Campaign, path: Place) -> bool:
     """Whether there is nothing to do, having said so."""
+    from zbo_orchestrator.conduct import recorded
     from zbo_orchestrator.history import History, Inbox, Record
 
     if not History.exists(path) or Inbox(path).files():
@@ -148,17 +150,19 @@ def _finished(campaign: Campaign, path: Place) -> bool:
     record = Record.read(path)
     if record.state != "finished" or record.budget != campaign.budget or not campaign.founded(record):
         return False
-    typer.echo(f"{record.name} is finished: {record.stop_reason}. It holds {len(record)} trials; more: --add N")
+    if campaign.more and recorded(record) < record.budget.total:
+        return False
+    typer.echo(f"{record.name} is finished: {record.stop_reason}. It holds {recorded(record)} trials; more: --add N")
     return True
 
 
 def _conduct(
     campaign: Campaign,
     path: Place,
-    flow: tuple[str, list[str], bool] | None,
+    flow: dict[str, Any] | None,
     manner: dict[str, Any],
 ) -> None:
-    """Run trials while a screen shows them; through Prefect if there is a `flow` (file, overrides, allow_code).
+    """Run trials while a screen shows them; through Prefect if there is a `flow`: what that alone is given.
 
     manner   what `conduct` and the flow are both given: workers, cluster, live, patience
     """
@@ -177,7 +181,7 @@ def _conduct(
 def _through_prefect(
     campaign: Campaign,
     path: Place,
-    flow: tuple[str, list[str], bool],
+    flow: dict[str, Any],
     screen: Screen,
     manner: dict[str, Any],
 ) -> None:
@@ -203,16 +207,8 @@ def _through_prefect(
         from zbo_orchestrator.cli.leaving import at_once
 
         AUDIENCE.set(screen)
-        file, overrides, allow_code = flow
         try:
-            run_campaign(
-                file,
-                history=str(path),
-                trials=campaign.budget.total,
-                overrides=overrides,
-                allow_code=allow_code,
-                **manner,
-            )
+            run_campaign(history=str(path), **flow, **manner)
         except CancelledRun as cancelled:  # somebody's Ctrl-C, by way of the server
             raise KeyboardInterrupt from cancelled
         except TransportError as silence:

@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args
 from zbo_orchestrator.history.epoch import held_here
 from zbo_orchestrator.model import HistoryError
 from zbo_orchestrator.place import Address, Place
+from zbo_orchestrator.standing import words
 
 Kind = Literal["pause", "resume", "approve", "veto", "inject", "budget", "stop"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -51,7 +52,7 @@ class Request:
     @property
     def words(self) -> str:
         """Who asked and why."""
-        return f"{self.by}: {self.reason}" if self.reason else self.by
+        return words(self.by, self.reason)
 
 
 class Inbox:

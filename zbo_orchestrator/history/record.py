@@ -37,6 +37,7 @@ from zbo_orchestrator.model import (
     Vetoed,
 )
 from zbo_orchestrator.place import Address, Place
+from zbo_orchestrator.standing import Standing
 
 _ERRORS: dict[int, type[ExecutionError]] = {
     Status.FAILED: ExecutionError,
@@ -143,6 +144,11 @@ class Record:
     @property
     def state(self) -> Literal["running", "finished"]:
         return "running" if self.stop_reason is None else "finished"
+
+    @property
+    def stopped(self) -> str:
+        """Who ended the campaign, and why; empty while nobody did, and once it was reopened."""
+        return Standing.of(self.events).stopped
 
     @property
     def elapsed(self) -> float:

@@ -139,6 +139,7 @@ class History(Record):
         identity: Json,
         *,
         budget: Budget | None = None,
+        more: bool = False,
         name: str | None = None,
         notes: Json | None = None,
         certify: Certify | None = None,
@@ -148,7 +149,8 @@ class History(Record):
 
         Raises `HistoryError` naming every difference where the identity is another. Warns with `SessionWarning`
         where versions, host or threads differ from the last session's. Trials that were started and not recorded
-        become interrupted unless the executor is repeatable. A finished campaign with more budget runs on.
+        become interrupted unless the executor is repeatable. A finished campaign with more budget runs on,
+        and one with `more` trials asked for than it holds.
         """
         refuse_other(self.charter.identity, identity)
         self.space = replace(self.space, certify=certify)
@@ -156,7 +158,7 @@ class History(Record):
             self._begin_session(width)
             self._change("name", self.name, name)
             self._change("notes", dict(self.notes), None if notes is None else dict(notes))
-            self._change_budget(budget)
+            self._change_budget(budget, more=more)
             self._interrupt_started()
 
     def _begin_session(self, width: int | None) -> None:
@@ -175,10 +177,17 @@ class History(Record):
         if wants is not None and to_json(wants) != to_json(had):
             self.event(kind, **{"from": had, "to": wants})
 
-    def _change_budget(self, budget: Budget | None) -> None:
-        """A file that says what it said before leaves standing what a person has asked for since."""
-        if budget is not None and budget != self._state.filed_budget(self.charter.budget):
+    def _change_budget(self, budget: Budget | None, *, more: bool) -> None:
+        """A file that says what it said before leaves standing what a person has asked for since; `more` does not."""
+        said = self.budget if more else self._state.filed_budget(self.charter.budget)
+        if budget is not None and budget != said:
             self.set_budget(budget)
+        if more and self._over and len(self) - len(self.waiting()) < self.budget.total:
+            self.event("reopen", reason="more trials were asked for")
+
+    @property
+    def _over(self) -> bool:
+        return self.state == "finished" or bool(self.stopped)
 
     def _interrupt_started(self) -> None:
         if self.charter.repeatable:
@@ -247,7 +256,7 @@ class History(Record):
         grew = _grew(self.budget, budget)
         with self.transaction():
             self.event("budget", **asdict(budget), **({"by": by} if by else {}))
-            if grew and self.state == "finished":
+            if grew and self._over:
                 self.event("reopen", reason="the budget grew")
 
     def finish(self, reason: str) -> None:
