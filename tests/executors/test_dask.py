@@ -240,6 +240,19 @@ def test_a_scheduler_that_was_restarted_between_two_trials_is_no_obstacle(trace:
     assert [number for number, _, _ in traced(trace)] == [1, 2]
 
 
+def test_a_worker_that_would_run_two_trials_at_once_is_refused(trace: Path, tmp_path: Path) -> None:
+    (port,) = free_ports("127.0.0.1", 0)
+    address, dashboard = f"tcp://127.0.0.1:{port}", ["--dashboard-address", "127.0.0.1:0"]
+    with (
+        process(tmp_path, "scheduler", "--host", "127.0.0.1", "--port", str(port), *dashboard),
+        process(tmp_path, "worker", address, "--nthreads", "2", "--no-nanny", *dashboard),
+        pytest.raises(ConfigurationError, match=r"worker tcp://\S+ has .*--nthreads 2; wanted .*--nthreads 1$"),
+        on_cluster(Traced(trace), 2, address) as executor,
+    ):
+        executor.execute(trajectory(0), RecordedRun())
+    assert traced(trace) == []
+
+
 def test_a_cluster_that_does_not_say_how_a_trial_stands_has_lost_it(
     cluster: Client, trace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

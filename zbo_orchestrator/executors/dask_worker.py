@@ -86,16 +86,24 @@ def dask_setup(_: Worker) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def installed() -> str:
-    """The version of this package on a worker, and of the Python that runs it."""
-    return f"zbo-orchestrator {version('zbo-orchestrator')}, Python {sys.version_info.major}.{sys.version_info.minor}"
+def installed(dask_worker: Worker) -> str:
+    """The versions of this package and of Python on a worker, and how many trials it would run at once."""
+    return _told(dask_worker.state.nthreads)
+
+
+def _told(threads: int) -> str:
+    python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
+    return f"zbo-orchestrator {version('zbo-orchestrator')}, {python}, --nthreads {threads}"
 
 
 def compare(worker: str, theirs: str | Exception) -> None:
-    """What a campaign pickles has to mean the same on a worker; raises `ConfigurationError` where it may not."""
-    ours = installed()
-    if theirs != ours:
-        raise ConfigurationError(f"worker {worker} has {theirs}; wanted {ours}, as here")
+    """What a campaign pickles has to mean the same on a worker; raises `ConfigurationError` where it may not.
+
+    Trials at once in one process would share the executor's state: a worker has one thread.
+    """
+    wanted = _told(threads=1)
+    if theirs != wanted:
+        raise ConfigurationError(f"worker {worker} has {theirs}; wanted {wanted}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +148,7 @@ def _line(worker: Worker, topic: str) -> Iterator[_Line]:
 def _executor(line: _Line, digest: str) -> Executor:
     """Ask leave to begin; the executor to begin with."""
     held = _executors.get(digest)
-    pickled = line.ask(Claim(held is not None, installed()), Leave).executor
+    pickled = line.ask(Claim(held is not None, installed(line.worker)), Leave).executor
     if held is not None:
         return held
     assert pickled is not None

@@ -40,11 +40,12 @@ class Program:
             raise ConfigurationError(f"command {self.name} cannot be started: {error}") from error
         self._orders: queue.SimpleQueue[Said | None] = queue.SimpleQueue()
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._noted: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._last_words = ""
         self._ending = threading.Lock()
         self._open = True
         self._threads = [_begun(self._write, self._process.stdin), _begun(self._read, self._process.stdout)]
-        self._threads.append(_begun(self._note, self._process.stderr))
+        self._threads += [_begun(self._note, self._process.stderr), _begun(self._tell)]
 
     @property
     def is_open(self) -> bool:
@@ -141,10 +142,16 @@ class Program:
         with stream:
             for line in stream:
                 self._last_words = line.decode(errors="replace").strip() or self._last_words
-                _log.warning("%s: %s", self.name, self._last_words)
+                self._noted.put(self._last_words)
+        self._noted.put("")
+
+    def _tell(self) -> None:
+        """Apart, since a slow log must not keep the last words from being read."""
+        while said := self._noted.get():
+            _log.warning("%s: %s", self.name, said)
 
 
-def _begun(work: Callable[[IO[bytes]], None], stream: IO[bytes] | None) -> threading.Thread:
-    thread = threading.Thread(target=work, args=(stream,), daemon=True, name=work.__name__)
+def _begun(work: Callable[..., None], *streams: IO[bytes] | None) -> threading.Thread:
+    thread = threading.Thread(target=work, args=streams, daemon=True, name=work.__name__)
     thread.start()
     return thread
