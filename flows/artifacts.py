@@ -12,7 +12,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed
 
 from zbo_flows import absence
-from zbo_flows.page import Page, pictures, served
+from zbo_flows.page import Page, key, pictures, served
 from zbo_orchestrator.conduct import Watcher, recorded
 from zbo_orchestrator.history import History
 from zbo_orchestrator.model import Status, Trial
@@ -27,7 +27,7 @@ class Artifacts(Watcher):
     """
 
     def __init__(self, history: Place, every: float = 5.0) -> None:
-        self._key = "".join(letter if letter.isalnum() else "-" for letter in ascii(history.name.lower())).strip("-")
+        self._key = key(history.name)
         self._every = every
         self._began = time.monotonic()
         self._shown = -np.inf

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
@@ -11,7 +12,9 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from zbo_flows import absence, audience
+from zbo_flows.notifying import Stall, telling
 from zbo_flows.observed import observed_executor
+from zbo_flows.page import key
 from zbo_orchestrator.campaign import rebuild
 from zbo_orchestrator.comparison import Audience, Comparison, Round, Training, Wish, compare, prepare
 from zbo_orchestrator.history import Record
@@ -32,6 +35,7 @@ def final_training(  # noqa: PLR0917 (a form's fields)
     schedules: list[str] | None = None,
     small: bool = False,
     allow_code: bool = False,
+    stall: Annotated[float, Field(ge=1)] = 3600,
 ) -> dict[str, Any]:
     """Train the best found schedule of a history and what it has to beat, over the same seeds.
 
@@ -42,28 +46,32 @@ def final_training(  # noqa: PLR0917 (a form's fields)
         schedules: names of those to compare; empty: all
         small: train at the campaign's size only
         allow_code: the campaign's file may name Python code and commands to run
+        stall: seconds in which a training should end or report; people are told when it does not (`zbo notify`)
     """
     path = Place.of(history)
     campaign = rebuild(Record.read(path).charter.campaign, allow_code=allow_code)
     wish = Wish(seeds, tuple(map(Place.of, others or ())), tuple(schedules or ()), small)
-    comparison = compare(prepare(campaign, path, wish), _Logged(audience.listener()), dressed=observed_executor)
-    with absence.outlived("the comparison"):
-        create_markdown_artifact(key=f"{_key(comparison.campaign)}-comparison", markdown=_markdown(comparison))
+    with absence.heeded(), Stall(stall, telling(UUID(flow_run.id))) as stalling:
+        watched = _Logged(audience.listener(), stalling)
+        comparison = compare(prepare(campaign, path, wish), watched, dressed=observed_executor)
+        absence.shown("the comparison", lambda: _show(comparison))
     return {"campaign": comparison.campaign, "history": history, "verdict": verdict(comparison)}
 
 
 class _Logged(Audience):
-    """Tells the flow run's log, then whoever else watches."""
+    """Tells the flow run's log, then whoever else watches; a stall ends with each step."""
 
-    def __init__(self, inner: Audience) -> None:
-        self._inner = inner
+    def __init__(self, inner: Audience, stall: Stall) -> None:
+        self._inner, self._stall = inner, stall
 
     def training(self, name: str, step: int, of: int, values: Mapping[str, float]) -> None:
+        self._stall.forward()
         self._inner.training(name, step, of, values)
 
     def trained(self, training: Training, outcome: Score | ExecutionError, done: int, of: int) -> None:
         said = f"{outcome.value:.6g}" if isinstance(outcome, Score) else str(outcome)
         get_run_logger().info("%d of %d: %s: %s", done, of, training.name, said)
+        self._stall.forward(ended=True)
         self._inner.trained(training, outcome, done, of)
 
     def compared(self, done: Round) -> None:
@@ -71,8 +79,8 @@ class _Logged(Audience):
         self._inner.compared(done)
 
 
-def _key(name: str) -> str:
-    return "".join(letter if letter.isalnum() else "-" for letter in name.lower()).strip("-")
+def _show(comparison: Comparison) -> None:
+    create_markdown_artifact(key=f"{key(comparison.campaign)}-comparison", markdown=_markdown(comparison))
 
 
 def _markdown(comparison: Comparison) -> str:

@@ -57,21 +57,25 @@ class Stall(Watcher):
         self._over = True
         self._sign.set()
 
-    def training(self, step: int, of: int, **values: float) -> None:  # noqa: ARG002 (a watcher is told more)
+    def forward(self, *, ended: bool = False) -> None:
+        """Something has gone forward: a step, or a trial that has ended."""
+        self._trials += ended
         self._sign.set()
+
+    def training(self, step: int, of: int, **values: float) -> None:  # noqa: ARG002 (a watcher is told more)
+        self.forward()
 
     def running(self, number: int, step: int, of: int, values: Mapping[str, float]) -> None:  # noqa: ARG002
         if self._steps.get(number) != step:
             self._steps[number] = step
-            self._sign.set()
+            self.forward()
 
     def recorded(self, history: History, trial: Trial) -> None:  # noqa: ARG002
         self._steps.pop(trial.number, None)
-        self._trials += 1
-        self._sign.set()
+        self.forward(ended=True)
 
     def held(self, history: History, why: str) -> None:  # noqa: ARG002
-        self._sign.set()
+        self.forward()
 
     def _wait(self) -> None:
         while not self._over:

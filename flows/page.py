@@ -19,6 +19,11 @@ from zbo_orchestrator.place import Place
 _MAP = "trials by score, and what the envelope lets through"
 
 
+def key(name: str) -> str:
+    """A name as Prefect wants the keys of artifacts: small ASCII letters, digits and dashes."""
+    return "".join(letter if letter.isalnum() else "-" for letter in ascii(name.lower())).strip("-")
+
+
 class Page:
     """Prefect keeps every artifact that is created: a night's refreshments would bury the page."""
 

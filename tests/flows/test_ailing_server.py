@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import httpx
+import numpy as np
 import pytest
 import uvicorn
 from starlette.applications import Starlette
@@ -23,9 +25,15 @@ from starlette.routing import Route
 from waiting import eventually
 
 from zbo_flows.owned import free_ports
+from zbo_orchestrator.campaign import load
+from zbo_orchestrator.comparison import Audience, read
+from zbo_orchestrator.conduct import Watcher, conduct
 from zbo_orchestrator.history import Inbox, Record, Request
 
 pytestmark = [pytest.mark.prefect, pytest.mark.long]  # requests to a server that refuses are tried again
+sys.path.append(str(Path(__file__).parents[1] / "comparison"))
+
+from arena import duel  # noqa: E402 (lives beside the tests of comparisons)
 
 
 @contextmanager
@@ -56,10 +64,14 @@ def ailing(api: str, refused: str) -> Iterator[str]:
 
 @contextmanager
 def speaking_to(address: str) -> Iterator[None]:
-    from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415 (most tests never import it)
+    from prefect.events.worker import EventsWorker  # noqa: PLC0415 (most tests never import it)
+    from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415
 
     with temporary_settings({PREFECT_API_URL: address}):
-        yield
+        try:
+            yield
+        finally:
+            EventsWorker.drain_all(timeout=5)  # it would speak to that address for all tests to come
 
 
 def test_a_page_that_cannot_be_written_ends_no_campaign(
@@ -95,6 +107,30 @@ def test_people_are_heard_where_the_page_cannot_ask_or_go_on(
         assert run_campaign(str(file), str(history))["trials"] == 2
     person.join()
     assert "the paused run: the server did not take it: Server error '500" in caplog.text
+
+
+def test_final_trainings_end_soon_after_their_server_is_gone(api: str, tmp_path: Path) -> None:
+    from zbo_flows.audience import COMPARISON  # noqa: PLC0415
+    from zbo_flows.final_training import final_training  # noqa: PLC0415
+
+    history = tmp_path / "duel"
+    conduct(load(duel(tmp_path, name="duel"), allow_code=True), history, Watcher())
+    server = ExitStack()
+    ended: list[float] = []
+
+    class Kills(Audience):
+        def trained(self, *_: object) -> None:
+            server.close()
+            ended.append(time.monotonic())
+
+    before = COMPARISON.set(Kills())
+    with speaking_to(server.enter_context(ailing(api, "^never$"))), pytest.raises(httpx.TransportError):
+        final_training(str(history), seeds=2, schedules=["best", "constant 3"], allow_code=True)
+    COMPARISON.reset(before)
+    assert time.monotonic() - ended[-1] < 20
+    kept = read(history, partial=True)
+    assert kept is not None
+    assert np.isfinite(kept.last.values).all(), "all trainings were done, and are kept"
 
 
 def _asked(caplog: pytest.LogCaptureFixture) -> str:

@@ -123,6 +123,7 @@ def _through_prefect(history: Place, wish: Wish, audience: Audience, console: Co
     with server() as api:
         api.wait()
         console.print(f"Prefect shows this run at {api.page} while it lasts", markup=False, highlight=False)
+        from zbo_flows.absence import TransportError, reason
         from zbo_flows.audience import COMPARISON
         from zbo_flows.campaign import drain  # reads PREFECT_API_URL when imported
         from zbo_flows.final_training import final_training
@@ -138,6 +139,10 @@ def _through_prefect(history: Place, wish: Wish, audience: Audience, console: Co
                 small=wish.small,
                 allow_code=allow_code,
             )
+        except TransportError as silence:  # all is kept that was trained
+            if (cause := reason(silence)) is not None:
+                raise cause from silence
+            typer.echo("zbo: the Prefect server is gone; what it shows of this run is not up to date", err=True)
         finally:
             if not drain():
                 at_once()

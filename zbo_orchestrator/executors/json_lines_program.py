@@ -40,7 +40,7 @@ class Program:
             raise ConfigurationError(f"command {self.name} cannot be started: {error}") from error
         self._orders: queue.SimpleQueue[Said | None] = queue.SimpleQueue()
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        self._noted: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._noted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._last_words = ""
         self._ending = threading.Lock()
         self._open = True
@@ -143,11 +143,11 @@ class Program:
             for line in stream:
                 self._last_words = line.decode(errors="replace").strip() or self._last_words
                 self._noted.put(self._last_words)
-        self._noted.put("")
+        self._noted.put(None)
 
     def _tell(self) -> None:
         """Apart, since a slow log must not keep the last words from being read."""
-        while said := self._noted.get():
+        while (said := self._noted.get()) is not None:
             _log.warning("%s: %s", self.name, said)
 
 
