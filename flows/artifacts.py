@@ -27,7 +27,7 @@ class Artifacts(Watcher):
     """
 
     def __init__(self, history: Place, every: float = 5.0) -> None:
-        self._key = key(history.name)
+        self._key, self._address = key(history.name), served(history)
         self._every = every
         self._began = time.monotonic()
         self._shown = -np.inf
@@ -74,17 +74,17 @@ class Artifacts(Watcher):
 
     def _show(self, history: History) -> None:
         self._shown = time.monotonic()
-        absence.shown("the run's page", lambda: self._put_all(history, _facts(history), served(history.path)))
+        absence.shown("the run's page", lambda: self._put_all(history, _facts(history)))
 
-    def _put_all(self, history: History, facts: dict[str, Any], address: str) -> None:
-        self._page.put(MarkdownArtifact(markdown=_markdown(facts, address), key=f"{self._key}-summary"))
+    def _put_all(self, history: History, facts: dict[str, Any]) -> None:
+        self._page.put(MarkdownArtifact(markdown=_markdown(facts, self._address), key=f"{self._key}-summary"))
         self._page.put(TableArtifact(table=_rows(history), key=f"{self._key}-trials"))
         done = 100.0 * facts["trials"] / max(history.budget.total, 1)
         progress = 100.0 if facts["stop"] else min(done, 100.0)
         self._page.put(ProgressArtifact(progress=progress, key=f"{self._key}-progress"))
-        if address and "best" in facts and not self._pictured:
+        if self._address and "best" in facts and not self._pictured:
             steps = history.trial(facts["best"]["trial"]).trajectory.steps
-            for picture in pictures(self._key, address, steps):
+            for picture in pictures(self._key, self._address, steps):
                 self._page.put(picture)
             self._pictured = True
 

@@ -14,7 +14,7 @@ from typing import Literal, cast
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
-from prefect.exceptions import NotPausedError, Pause, PrefectHTTPStatusError
+from prefect.exceptions import Abort, NotPausedError, Pause, PrefectHTTPStatusError
 from prefect.flow_runs import resume_flow_run
 from prefect.input import RunInput, keyset_from_paused_state
 from prefect.input.run_input import Keyset
@@ -48,15 +48,18 @@ class PausedRun(Watcher):
     def __init__(self) -> None:
         self._keys: Keyset | None = None
         self._looked = 0.0
+        self._refused = False
 
     def held(self, history: History, why: str) -> None:
         """Where the server does not answer, the command line does."""
         if why and time.monotonic() - self._looked < LOOK:
             return
         self._looked = time.monotonic()
-        if why and self._keys is None:
+        if not why:
+            self._refused = False
+        if why and self._keys is None and not self._refused:
             shown("the paused run", partial(self._pause, why))
-        elif why:
+        elif why and self._keys is not None:
             shown("the paused run", partial(self._look, history))
         elif self._keys is not None:
             shown("the paused run", self._release)
@@ -72,8 +75,13 @@ class PausedRun(Watcher):
                 told: State[None] | None = propose_state_sync(client, state, flow_run_id=_run().id)
             except Pause as already:  # it could not be told to go on, or was given no form
                 told = already.state
+            except Abort as over:  # somebody said that it has ended
+                get_run_logger().warning("the server refuses: %s", over)
+                told = None
         if told is None or not told.is_paused():
-            raise RuntimeError(f"the flow run did not pause: it is {told.type.value if told else 'without a state'}")
+            self._refused = True
+            get_run_logger().warning("the flow run does not pause; the command line answers: zbo resume, zbo approve")
+            return
         keys = keyset_from_paused_state(told)
         usual: Literal["resume", "approve"] = "resume" if why.startswith("paused") else "approve"
         try:

@@ -45,7 +45,9 @@ class Schedule(_Section):
         return self
 
     def __str__(self) -> str:
-        return self.cron or self.rrule or f"every {self.interval:g} s"
+        if self.interval is not None:
+            return f"every {self.interval:g} s"
+        return f"{self.cron or self.rrule} {self.timezone or 'UTC'}"
 
 
 class Limit(_Section):

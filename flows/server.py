@@ -17,7 +17,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -81,18 +81,31 @@ class Server:
     url: str
     process: subprocess.Popen[bytes] | None = None
     pages: subprocess.Popen[bytes] | None = None
+    over: threading.Event = field(default_factory=threading.Event)
 
     @property
     def page(self) -> str:
         """Where a person looks."""
         return self.url.removesuffix("/api")
 
+    def died(self) -> None:
+        """Return once our own server has ended though nobody ended it; else never."""
+        if self.process is not None:
+            self.process.wait()
+        if self.process is None or self.over.is_set():
+            threading.Event().wait()
+
+    @property
+    def log(self) -> Path:
+        """What our own server has to say."""
+        return _log("server")
+
     def wait(self) -> None:
         """Return once the API answers; raises `ConfigurationError` if it does not."""
         deadline = time.monotonic() + (PATIENCE if self.process else 10.0)
         while not answers(f"{self.url}/health"):
             if self.process and self.process.poll() is not None:
-                raise ConfigurationError(f"the Prefect server ended at its start; its log is {_log('server')}")
+                raise ConfigurationError(f"the Prefect server ended at its start; its log is {self.log}")
             if time.monotonic() > deadline:
                 raise ConfigurationError(
                     f"no Prefect API answers at {self.url}, which PREFECT_API_URL names; wanted that of a server that "
@@ -128,7 +141,10 @@ def server(host: str = LOOPBACK, port: int = 0) -> Iterator[Server]:
         for free in beside:
             started.pages = stack.enter_context(owned("zbo_flows.pages", host, free, _log("pages"), {}))
             stack.enter_context(_set(PAGES, address(host, free)))
-        yield started
+        try:
+            yield started
+        finally:
+            started.over.set()
 
 
 @contextmanager

@@ -9,7 +9,9 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
+from uuid import UUID
 
 from prefect import Flow, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate
@@ -73,16 +75,28 @@ class _Runner(Runner):
 
 
 def give_up(served: list[RunnerDeployment]) -> None:
-    """Say of runs that are still under way that they crashed: what ran them has ended, and with it their processes."""
+    """Say of runs whose processes have ended with what served them that they crashed.
+
+    One that outlived a `zbo serve` of before, which was killed, goes on.
+    """
     types = [StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
     with get_client(sync_client=True) as client:
         left = client.read_flow_runs(
             flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=types))),
             deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[each.name for each in served])),
         )
-        for run in left:
+        for run in (run for run in left if run.id not in _at_work()):
             said = "what served it was ended; run it again, its history goes on"
             client.set_flow_run_state(run.id, Crashed(message=said), force=True)
+
+
+def _at_work() -> set[UUID]:
+    """The flow runs that processes of this user on this machine are at work on."""
+    mark, found = b"PREFECT__FLOW_RUN_ID=", set()
+    for process in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(FileNotFoundError, ProcessLookupError, PermissionError):  # it has ended, or is somebody else's
+            found |= {entry.removeprefix(mark) for entry in process.read_bytes().split(b"\0") if entry.startswith(mark)}
+    return {UUID(run.decode()) for run in found if run}
 
 
 def _deployment(section: Deployment, origin: str) -> RunnerDeployment:

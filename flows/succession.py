@@ -6,6 +6,7 @@ import json
 import os
 import socket
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from prefect import get_client
@@ -30,13 +31,16 @@ class Succession(Watcher):
     def opened(self, history: History) -> None:
         """Whoever had the history's lock has let go of it: it is ours. Its process may still be saying goodbye."""
         note = history.path.beside(".flow-run")
-        before = json.loads(note.read_text()) if note.exists() else {}
+        before = _noted(note)
         fresh = note.with_name(f"{note.name}.part")
         pid = os.getpid()
         ours = {"flow_run": str(self._run), "host": socket.gethostname(), "pid": pid, "process": _process(pid)}
-        fresh.write_text(json.dumps(ours))
-        fresh.replace(note)
-        if before and before["host"] == socket.gethostname() and before.get("process") != _process(before["pid"]):
+        try:
+            fresh.write_text(json.dumps(ours))
+            fresh.replace(note)
+        except OSError as full:
+            get_run_logger().warning("%s cannot be written: %s; should this run die, it stays Running", note, full)
+        if before and before["host"] == socket.gethostname() and before["process"] != _process(before["pid"]):
             with absence.outlived("the end of the run before"):
                 self._end(UUID(before["flow_run"]))
 
@@ -50,6 +54,18 @@ class Succession(Watcher):
                 said = f"its process is gone; flow run {self._run} goes on with its history"
                 client.set_flow_run_state(run, Crashed(message=said), force=True)
                 get_run_logger().warning("flow run %s wrote this history before: %s", run, said)
+
+
+def _noted(note: Path) -> dict[str, Any]:
+    """Who wrote the history before; empty where nobody did, or a power cut left no whole note."""
+    try:
+        noted = json.loads(note.read_text())
+        return {name: noted[name] for name in ("flow_run", "host", "pid")} | {"process": noted.get("process")}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError) as broken:
+        get_run_logger().warning("%s does not say which run was before: %s", note, broken)
+        return {}
 
 
 def _process(pid: int) -> str | None:

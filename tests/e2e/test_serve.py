@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 
@@ -14,6 +15,20 @@ from zbo_orchestrator.history import Record, held_by
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 STATES = "SELECT state_type FROM flow_run WHERE NOT auto_scheduled ORDER BY created"
+
+
+def test_without_its_server_nothing_is_served(lab: Lab) -> None:
+    port = free_port(beside=1)
+    for name in ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_SERVER_API_PORT", "ZBO_FOLDER", "ZBO_PAGES"):
+        del lab.settings[name]
+    serving = lab.start("serve", f"zbo serve --port {port}")
+    eventually(lambda: "Ctrl-C ends it" in lab.log("serve") or serving.poll() is not None, "it serves")
+    (server,) = [pid for pid, words in lab.alive("serve").items() if "zbo_flows.server" in words]
+    os.kill(server, signal.SIGKILL)
+    eventually(lambda: serving.poll() is not None, "it ends", 30)
+    assert serving.returncode == 1
+    assert "zbo: the Prefect server ended; its log is " in lab.log("serve")
+    eventually(lambda: not lab.alive(), f"no process is left: {lab.alive()}", 30)
 
 
 def test_runs_are_served_until_it_is_told_to_end(lab: Lab, receiver: Receiver) -> None:
@@ -41,7 +56,7 @@ def test_runs_are_served_until_it_is_told_to_end(lab: Lab, receiver: Receiver) -
     eventually(lambda: api.runs("jrvae-tuning")[0]["state"]["type"] in {"PENDING", "RUNNING"}, "another run starts")
     serving.send_signal(signal.SIGTERM)
     eventually(lambda: serving.poll() is not None, "it ends", 30)
-    eventually(lambda: not lab.alive(), f"no process is left: {lab.alive()}", 10)
+    eventually(lambda: not lab.alive(), f"no process is left: {lab.alive()}")
     assert "Traceback" not in lab.log("serve")
     with sqlite3.connect(lab.folder / "home/prefect/prefect.db") as database:
         states = [state for (state,) in database.execute(STATES)]

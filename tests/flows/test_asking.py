@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from zbo_orchestrator.history import Inbox, Record, Request
+from zbo_orchestrator.conduct import Watcher
+from zbo_orchestrator.history import History, Inbox, Record, Request
 from zbo_orchestrator.model import Status
 
 pytestmark = pytest.mark.prefect
@@ -24,7 +26,7 @@ def answering(name: str, answers: list[Callable[[Any], None]]) -> threading.Thre
     def answer() -> None:
         asked = set()
         with get_client(sync_client=True) as client:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 200
             while len(asked) < len(answers) and time.monotonic() < deadline:
                 for run in client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=20):
                     state = run.state
@@ -42,6 +44,32 @@ def decide(**decision: Any) -> Callable[[Any], None]:
     from prefect.flow_runs import resume_flow_run  # noqa: PLC0415
 
     return lambda run: resume_flow_run(run.id, run_input=decision)
+
+
+def test_a_run_that_the_server_takes_for_ended_is_answered_by_the_command_line(
+    api: str, campaign_file: Callable[..., Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from prefect.runtime import flow_run  # noqa: PLC0415
+
+    from zbo_flows.audience import AUDIENCE  # noqa: PLC0415
+    from zbo_flows.campaign import run_campaign  # noqa: PLC0415
+
+    file, path = campaign_file(approval=True, budget={"initial": 2, "total": 2}), tmp_path / "small"
+
+    class Person(Watcher):
+        def opened(self, history: History) -> None:
+            given_up = {"state": {"type": "CRASHED"}, "force": True}
+            httpx.post(f"{api}/flow_runs/{flow_run.id}/set_state", json=given_up).raise_for_status()
+
+        def held(self, history: History, why: str) -> None:
+            if why and not Inbox(path).files():
+                Inbox(path).put(Request("approve", "go", "bo"))
+
+    before = AUDIENCE.set(Person())
+    run_campaign(str(file), str(path), return_state=True)
+    AUDIENCE.reset(before)
+    assert Record.read(path).status.tolist() == [Status.SCORED] * 2
+    assert "the flow run does not pause; the command line answers" in caplog.text
 
 
 def test_decisions_on_the_runs_page_reach_the_campaign(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,26 @@ def test_every_shipped_deployment_fits_its_flow(api: str) -> None:
     (nightly,) = made["ferrosim-nightly"].schedules or []
     assert nightly.schedule.cron == "0 2 * * *"  # type: ignore[union-attr]
     assert made["instrument"].concurrency_limit == 1
+
+
+def test_a_run_that_outlived_what_served_it_before_is_not_given_up(api: str) -> None:
+    from prefect import get_client  # noqa: PLC0415
+    from prefect.states import Running  # noqa: PLC0415
+
+    from zbo_flows.serving import deployments, give_up  # noqa: PLC0415
+
+    (made,) = deployments(read(only=["final-training"]), "shipped")
+    with get_client(sync_client=True) as client:
+        deployment = made.apply(_sync=True)  # type: ignore[call-arg]
+        runs = [client.create_flow_run_from_deployment(deployment).id for _ in range(2)]
+        for run in runs:
+            client.set_flow_run_state(run, Running(), force=True)
+        outlives = {**os.environ, "PREFECT__FLOW_RUN_ID": str(runs[0])}
+        with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env=outlives):
+            give_up([made])
+            assert [client.read_flow_run(run).state_name for run in runs] == ["Running", "Crashed"]
+        give_up([made])
+        assert client.read_flow_run(runs[0]).state_name == "Crashed"
 
 
 MINE = "deployments: [{name: a, entrypoint: zbo_flows.campaign.run_campaign, "
@@ -70,7 +93,7 @@ def test_what_is_wrong_with_a_file_is_told_before_there_is_a_server(tmp_path: Pa
         ({"entrypoint": "pathlib.Path"}, "a: pathlib.Path is no flow"),
         ({"parameters": {"histry": "x"}}, r"a: parameters\.histry: unknown; wanted one of .*did you mean history"),
         ({"parameters": {"add": "many"}}, r"a: parameters\.add: 'many' is not valid.*trials more than the history"),
-        ({"schedules": [{"cron": "61 2 * * *"}]}, r"a: schedule 61 2 \* \* \*: "),
+        ({"schedules": [{"cron": "61 2 * * *"}]}, r"a: schedule 61 2 \* \* \* UTC: "),
         ({"schedules": [{"cron": "1 2 * * *", "parameters": {"width": 0}}]}, r"a: parameters\.width: 0 is not valid"),
     ],
 )

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from zbo_flows.server import PAGES, Server
+from zbo_orchestrator.model import ConfigurationError
 
 pytestmark = pytest.mark.prefect
 
@@ -52,6 +53,39 @@ def test_a_run_whose_process_is_gone_is_ended_by_the_next_one(
     httpx.delete(run)
     note.write_text(json.dumps({**first, "pid": ended()}))
     assert run_campaign(file, history, trials=6)["trials"] == 6, "a run that the server has forgotten is no obstacle"
+
+
+@pytest.mark.parametrize("left", ["", '{"flow_run": "12'], ids=["empty", "half"])
+def test_a_note_that_a_power_cut_left_is_no_obstacle(
+    api: str, campaign_file: Callable[..., Path], tmp_path: Path, left: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    from zbo_flows.campaign import run_campaign  # noqa: PLC0415
+
+    note = tmp_path / "history.flow-run"
+    note.write_text(left)
+    assert run_campaign(str(campaign_file()), str(tmp_path / "history"), trials=4)["trials"] == 4
+    assert "history.flow-run does not say which run was before" in caplog.text
+    assert json.loads(note.read_text())["pid"] == os.getpid()
+
+
+@pytest.mark.parametrize("name", ["größe 2", "Curl", "実験"])
+def test_a_name_in_any_script_makes_a_key(name: str) -> None:
+    from prefect.artifacts import MarkdownArtifact  # noqa: PLC0415
+
+    from zbo_flows.page import key  # noqa: PLC0415
+
+    MarkdownArtifact(markdown="one", key=key(name))
+
+
+def test_an_address_that_is_none_is_told_before_anything_runs(
+    api: str, campaign_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zbo_flows.campaign import run_campaign  # noqa: PLC0415
+
+    monkeypatch.setenv(PAGES, "127.0.0.1:4201")
+    with pytest.raises(ConfigurationError, match=r"ZBO_PAGES is '127\.0\.0\.1:4201'; wanted an http or https address"):
+        run_campaign(str(campaign_file()), str(tmp_path / "history"))
+    assert not (tmp_path / "history").exists()
 
 
 def test_an_artifact_deleted_on_the_server_is_made_again(api: str) -> None:

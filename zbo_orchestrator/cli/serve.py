@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from zbo_flows.server import Server
 
 
 def serve(
@@ -66,7 +70,15 @@ def serve(
             typer.echo(f"the address is called by {', '.join(call(notify))}")
         for line in told(sections, wanted, api.page, pages()):
             typer.echo(line)
+        threading.Thread(target=_leave_with, args=(api,), daemon=True).start()
         run(wanted, limit)
         if api.process:  # on another's server others may run the same deployments
             give_up(wanted)
         typer.echo("ended; what was recorded is kept")
+
+
+def _leave_with(api: Server) -> None:
+    """End at once when our server does, for whoever starts it again; runs under way go on by themselves."""
+    api.died()
+    typer.echo(f"zbo: the Prefect server ended; its log is {api.log}. Runs under way go on; zbo serve again", err=True)
+    os._exit(1)
