@@ -119,6 +119,16 @@ class LargeArrays:
     def units(self, name: str) -> str:
         return str(self._attributes(f"{schema.MEASURED}/{name}").get("units", ""))
 
+    @property
+    def row_bytes(self) -> int:
+        """What a trial's trajectories and measurement take, before they are compressed."""
+        arrays = (self._store.array(path) for path in self._present if self._is_of_trials(path))
+        return sum(math.prod(array.shape[1:]) * array.dtype.itemsize for array in arrays)
+
+    @staticmethod
+    def _is_of_trials(path: str) -> bool:
+        return path in {schema.TRAJECTORY, schema.EXECUTED} or path.startswith(f"{schema.MEASURED}/")
+
     # --- writing ---
 
     def write_trajectory(self, row: int, trajectory: Trajectory) -> None:
@@ -152,7 +162,7 @@ class LargeArrays:
         """Let every array with an axis of trials have as many rows as the tables."""
         rows = rows_for(trials)
         for path in self._present:
-            if path in (schema.TRAJECTORY, schema.EXECUTED) or path.startswith(f"{schema.MEASURED}/"):
+            if self._is_of_trials(path):
                 self._fit(path, rows)
 
     def _fit(self, path: str, rows: int) -> None:

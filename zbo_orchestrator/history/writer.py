@@ -21,6 +21,7 @@ from zbo_orchestrator.history.founding import found
 from zbo_orchestrator.history.lock import Lock
 from zbo_orchestrator.history.opening import held, locked, opened
 from zbo_orchestrator.history.record import Record
+from zbo_orchestrator.history.room import LEAST, Room
 from zbo_orchestrator.history.store import Durability, EngineError, exists
 from zbo_orchestrator.model import (
     Budget,
@@ -35,7 +36,7 @@ from zbo_orchestrator.model import (
 )
 from zbo_orchestrator.place import Address, Place
 
-_INTERRUPTED = "its process died during the trial, and this executor may not repeat one unasked"
+_INTERRUPTED = "its process ended before the trial was recorded, and this executor may not repeat one unasked"
 
 
 class EpochWarning(UserWarning):
@@ -57,6 +58,7 @@ class History(Record):
         self._seen: Evidence | None = None
         self._seen_tick = 0
         self._session: int | None = None
+        self._room = None if self.path.remote or self.charter.repeatable else Room(self.path.beside(".room"))
         self._spent_before = self._state.spent()
         self._opened, self._opened_at = time.monotonic(), time.time()
 
@@ -112,6 +114,8 @@ class History(Record):
         try:
             if self.path.remote and sound:
                 self._end_epoch()
+            if self._room:
+                self._room.clear()
         finally:
             self._lock.release()
 
@@ -154,6 +158,8 @@ class History(Record):
         """
         refuse_other(self.charter.identity, identity)
         self.space = replace(self.space, certify=certify)
+        if self._room:
+            self._room.clear()
         with self.transaction():
             self._begin_session(width)
             self._change("name", self.name, name)
@@ -224,9 +230,14 @@ class History(Record):
         return [Proposal(number, self._state.z[number]) for number in numbers]
 
     def start(self, number: int, attempt: int = 1) -> None:
-        """Note that a trial begins; nothing is written where the executor is repeatable."""
+        """Note that a trial begins; nothing is written where the executor is repeatable.
+
+        Raises `HistoryError` where the disk has no room for its record.
+        """
         if self.charter.repeatable:
             return
+        if self._room:
+            self._room.hold(number, LEAST + 2 * self._large.row_bytes)
         with self._commits.step():
             self._entries.start(number, attempt)
             self._commits.note(f"start {number}")
@@ -238,6 +249,8 @@ class History(Record):
         Raises `ExecutionError`, with nothing changed, where a scored trial's measurement does not fit (see
         `check`); of a failed trial such a measurement is left out, and its error says so.
         """
+        if self._room:
+            self._room.release(trial.number)
         with self._commits.step():
             self._entries.outcome(trial)
             self._commits.note(f"record {trial.number}", recorded=[trial.number])
