@@ -196,7 +196,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=50)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["XDG_RUNTIME_DIR"] = folder
+        os.environ["ZBO_LEASES"] = folder
         file = Path(folder) / "output"
         file.write_bytes(b"\0")
         overhead(str(file))

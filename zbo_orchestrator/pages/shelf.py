@@ -16,7 +16,7 @@ from zbo_orchestrator.report.wording import moment, number, state_words
 
 DEPTH = 4
 """Folders below the one that is served in which histories are looked for."""
-_BESIDE = {".scan", ".final", ".scratch", ".inbox", ".unborn"}
+_BESIDE = {".scan", ".final", ".scratch", ".inbox", ".room", ".unborn"}
 """Endings of what stands beside a history (`Place.beside`), stores of their own among them."""
 
 
