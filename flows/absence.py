@@ -7,10 +7,12 @@ ends: minutes for a process that has nothing left to do, its history being writt
 import logging
 import os
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 from uuid import UUID
 
 from httpx import HTTPError, TransportError
@@ -33,6 +35,10 @@ _RUNNERS = "PREFECT__FLOW_RUN_ID"
 """Set by a runner in the process that it starts for a flow run: no notebook's, no program's own."""
 _ANSWER = 5.0
 """Seconds to wait for an answer."""
+_QUIET = 60.0
+"""Seconds in which a server that let one wait so long is asked nothing."""
+_hung: dict[str, float] = {}
+"""When an address let one wait in vain."""
 
 
 def gone() -> bool:
@@ -40,10 +46,14 @@ def gone() -> bool:
     url = PREFECT_API_URL.value()
     if url is None:
         return False
+    if time.monotonic() - _hung.get(url, -inf) < _QUIET:
+        return True
     try:
         with urllib.request.urlopen(f"{url}/health", timeout=_ANSWER):
             return False
-    except (urllib.error.URLError, OSError):
+    except (urllib.error.URLError, OSError) as silence:
+        if TimeoutError in {type(silence), type(getattr(silence, "reason", None))}:
+            _hung[url] = time.monotonic()
         return True
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import sys
 import threading
 import time
@@ -107,6 +108,24 @@ def test_people_are_heard_where_the_page_cannot_ask_or_go_on(
         assert run_campaign(str(file), str(history))["trials"] == 2
     person.join()
     assert "the paused run: the server did not take it: Server error '500" in caplog.text
+
+
+def test_a_server_that_hangs_holds_one_trial_up_not_each(api: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from zbo_flows import absence  # noqa: PLC0415
+
+    monkeypatch.setattr(absence, "_ANSWER", 0.5)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        speaking_to(f"http://127.0.0.1:{silent.getsockname()[1]}/api"),
+    ):
+        assert absence.gone()
+        silent.settimeout(5)
+        silent.accept()[0].close()
+        assert absence.gone()
+        silent.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            silent.accept()
+    assert not absence.gone(), "another answers"
 
 
 def test_final_trainings_end_soon_after_their_server_is_gone(api: str, tmp_path: Path) -> None:
