@@ -78,6 +78,7 @@ def test_a_campaign_killed_at_random_moments_equals_one_that_was_not(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_the_command_killed_and_typed_again_through_prefect(campaign_file: Callable[..., Path], tmp_path: Path) -> None:
     file, history, moments = campaign_file(decoder=LEARNT), tmp_path / "killed", random.Random(5)
     environment = {**os.environ, "ZBO_HOME": str(tmp_path / "home"), "ZBO_CACHE": str(tmp_path / "cache")}

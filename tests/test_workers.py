@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from waiting import alive, eventually
 
 from zbo_orchestrator.envelope import Envelope, Limits
 from zbo_orchestrator.executors.guarded import Guarded, GuardedBatch, guarded
@@ -205,17 +206,7 @@ def test_a_child_does_not_outlive_its_parent(tmp_path: Path) -> None:
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     pid = int(subprocess.run([sys.executable, script], check=False, capture_output=True, text=True, timeout=60).stdout)
-    deadline = time.monotonic() + 10
-    while _alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not _alive(pid)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
-    except FileNotFoundError:
-        return False
+    assert eventually(lambda: not alive(pid))
 
 
 def test_the_guard_refuses_before_anything_moves() -> None:

@@ -87,7 +87,7 @@ def test_a_safe_state_that_lies_is_found_out_where_a_process_dies(tmp_path: Path
 def test_the_simulated_generator_passes_every_check(tmp_path: Path) -> None:
     outputs = (Output("bias", "V"),)
     with Simulator(Generator(echoes, Ratings(pace=1.0)), port=0) as simulator:
-        executor = ScpiWaveform(resource=simulator.resource, outputs=outputs, repeatable=True, timeout=0.5, poll=0.005)
+        executor = ScpiWaveform(resource=simulator.resource, outputs=outputs, repeatable=True, timeout=1.0, poll=0.005)
         card = certify(Subject(executor, timeouts=replace(QUICK, trial=20.0)), lambda name: None)
         assert not simulator.instrument.generator.outputs[0].on
     assert {check.name: check.said for check in (*card.failed, *card.untested)} == {}

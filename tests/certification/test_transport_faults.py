@@ -27,7 +27,7 @@ def simulator() -> Iterator[Simulator]:
 
 
 def generator(simulator: Simulator) -> ScpiWaveform:
-    return ScpiWaveform(resource=simulator.resource, outputs=(Output("bias", "V"),), timeout=0.25, poll=0.005)
+    return ScpiWaveform(resource=simulator.resource, outputs=(Output("bias", "V"),), timeout=1.0, poll=0.005)
 
 
 def test_without_a_fault_it_measures(simulator: Simulator) -> None:
@@ -53,7 +53,7 @@ class Client:
 
     def execute(self, trajectory: Trajectory, run: Run) -> Measurement:
         _, host, port, _ = self.resource.split("::")
-        with socket.create_connection((host, int(port)), 0.25) as connection:
+        with socket.create_connection((host, int(port)), 1.0) as connection:
             for step in range(trajectory.steps):
                 run.report(step, trajectory.steps)
                 self.ask(connection)

@@ -16,11 +16,13 @@ from zbo_orchestrator.testing.zoo import ANIMALS
 
 SLOW = {"executor": {"dwell": 30.0}}
 """A trial that outlasts its time-out."""
-TIMED = {"timeouts": {"trial": 0.5}}
+TIMED = {"timeouts": {"trial": 1.0}}
+HEARD = {"timeouts": {"trial": 1.0, "abort": 2.0}}
+"""It answers its abort."""
 ENDS: dict[str, tuple[dict[str, Any], list[Status], str]] = {
     "Raises": ({}, [Status.FAILED, Status.FAILED], "the sample is loose; safe state read back output=0"),
     "Hangs": (TIMED, [Status.FAILED, Status.FAILED], "time-out: .* aborted, no answer .*output=0"),
-    "Late": (TIMED, [Status.FAILED, Status.FAILED], "time-out: .* aborted, ended"),
+    "Late": (HEARD, [Status.FAILED, Status.FAILED], "time-out: .* aborted, ended"),
     "MeasuresNan": ({}, [Status.FAILED, Status.FAILED], "the score is nan; wanted a finite number"),
     "WrongShape": ({}, [Status.SCORED, Status.FAILED], "level"),
     "IgnoresAbort": ({**TIMED, **SLOW}, [Status.FAILED, Status.FAILED], "aborted, no answer .*terminated"),

@@ -14,7 +14,7 @@ from zbo_scpi.connection import Connection
 from zbo_scpi.simulator import Behaviour, Generator, Ratings, Simulator
 from zbo_scpi.simulator.faults import Faults
 
-PATIENCE = 0.5
+PATIENCE = 1.0
 """Seconds that the campaigns of the drill wait for an answer of their instrument."""
 _LOOK = 0.002
 
@@ -44,7 +44,7 @@ class Bench:
 
     def __init__(self) -> None:
         self._generator = Generator(self._answer, Ratings(pace=1.0))
-        behaviour = Behaviour(lateness=2 * PATIENCE, downtime=2 * PATIENCE)
+        behaviour = Behaviour(lateness=2 * PATIENCE, downtime=PATIENCE)
         self.simulator = Simulator(self._generator, behaviour, port=0)
         instrument = self.simulator.instrument
         self.faults = instrument.faults = Struck(instrument._meant, lambda: self.on)

@@ -34,7 +34,7 @@ CAMPAIGN: dict[str, Any] = {
     },
     "atlas": {"grid": [11]},
     "planner": {"use": "random"},
-    "timeouts": {"heartbeat": 3, "ask": 1, "abort": 1, "safe": 5, "terminate": 0.5, "lease": 2},
+    "timeouts": {"heartbeat": 3, "ask": 1, "abort": 1, "safe": 5, "terminate": 0.5},
     "evaluator": {"use": "total-curl"},
 }
 """Trials of a fifth of a second, none tried again."""
@@ -53,6 +53,7 @@ class Drill:
 
     mark    what every process of the drill has in its surroundings
     tell    tell(fault, status, seconds, then): a row of the table
+    lease   seconds that it waits for an instrument that is taken
     """
 
     way: Literal["direct", "Prefect"]
@@ -62,6 +63,7 @@ class Drill:
     tell: Callable[[str, str, str, str], None]
     name: str = "drill"
     trials: int = TRIALS
+    lease: float = 20.0
 
     @property
     def history(self) -> Path:
@@ -77,12 +79,17 @@ class Drill:
         file = self.folder / f"{self.name}-{self.mark}.yaml"
         budget = {"initial": 1, "total": self.trials}
         executor = {**EXECUTOR, "resource": self.bench.simulator.resource}
-        file.write_text(yaml.safe_dump({**CAMPAIGN, "name": self.name, "budget": budget, "executor": executor}))
+        own = {"timeouts": {**CAMPAIGN["timeouts"], "lease": self.lease}, "budget": budget, "executor": executor}
+        file.write_text(yaml.safe_dump({**CAMPAIGN, "name": self.name, **own}))
         return file
 
     def of(self, trials: int) -> Drill:
         """The same with another budget."""
         return replace(self, trials=trials)
+
+    def hasty(self) -> Drill:
+        """The same, which soon gives up an instrument that is taken."""
+        return replace(self, lease=2.0)
 
     def other(self) -> Drill:
         """Another campaign that wants the same instrument."""
@@ -131,7 +138,7 @@ class Drill:
         return f"{self.bench.off_after(moment):.3f} s"
 
     def leaves_nothing(self) -> None:
-        assert eventually(lambda: not processes(self.mark), 20), f"left behind: {processes(self.mark)}"
+        assert eventually(lambda: not processes(self.mark)), f"left behind: {processes(self.mark)}"
 
     def went_on(self, *statuses: Status) -> None:
         """The history holds trials of these statuses, and is sound and finished."""
@@ -149,7 +156,7 @@ class Drill:
 
 def ended(command: subprocess.Popen[str]) -> tuple[int, str]:
     """Its exit code, and what it said on stderr."""
-    _, said = command.communicate(timeout=60)
+    _, said = command.communicate(timeout=120)
     return command.returncode, said
 
 

@@ -52,7 +52,7 @@ def fatal_fault(fault: str, drill: Drill) -> None:
         drill.run(Saboteur(drill.bench, {0: (faults, inf)}))
     assert drill.bench.on, "this fault keeps everybody from switching off"
     drill.bench.faults.clear()
-    assert eventually(lambda: drill.bench.safe, 20), "nobody saw to the instrument once it could be made safe"
+    assert eventually(lambda: drill.bench.safe), "nobody saw to the instrument once it could be made safe"
     drill.tell(fault, "interrupted", "once mended", "ended; went on when run again")
     drill.run(Watcher())
     drill.went_on(SCORED, INTERRUPTED, SCORED)

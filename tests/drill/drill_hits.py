@@ -45,7 +45,7 @@ def hit(name: str, drill: Drill) -> None:
 
 def stopped(drill: Drill) -> None:
     """Declared dead, and its instrument another campaign's by now: resumed, it neither drives nor disturbs."""
-    bench, other = drill.bench, drill.other()
+    bench, other, drill = drill.bench, drill.other(), drill.hasty()
     command = drill.driving()
     moment = time.monotonic()
     command.send_signal(signal.SIGSTOP)

@@ -42,7 +42,7 @@ def cancelled_through_its_runner(drill: Drill) -> None:
     """The runner ends its process, as a rule before the flow has looked."""
     runner, run = served(drill)
     seconds = cancel(drill, run)
-    assert eventually(lambda: state(run).is_final(), 30)
+    assert eventually(lambda: state(run).is_final())
     runner.send_signal(signal.SIGTERM)
     runner.wait(60)
     drill.bench.let_go()

@@ -62,7 +62,7 @@ def ended(mark: str) -> Iterator[None]:
                 os.kill(pid, signal.SIGKILL)
 
 
-def eventually(condition: Callable[[], bool], patience: float = 60.0) -> bool:
+def eventually(condition: Callable[[], bool], patience: float = 90.0) -> bool:
     deadline = time.monotonic() + patience
     while not condition():
         if time.monotonic() > deadline:

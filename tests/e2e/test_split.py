@@ -71,6 +71,7 @@ def test_deployed_run_killed_and_run_again(lab: Lab, api: Api, receiver: Receive
     assert api.ended(failing)[0] == "Failed"
     eventually(receiver.told("failure: nowhere (ferrosim-nightly): "), "a failure is notified")
     eventually(receiver.told("failure: slow: its process is gone"), "the death of a process is notified")
+    eventually(receiver.told("finish: slow: "), "the finish of the slow campaign is notified")
     kinds = Counter(text.split(":")[0] for text in receiver.texts)
     assert (kinds.pop("finish"), kinds.pop("failure"), set(kinds)) == (2, 2, {"stall"}), receiver.texts
 

@@ -11,7 +11,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from zbo_orchestrator.model import Channel, ExecutionError, FatalError, Measurem
 
 VOLTS = (Channel("bias", "V"),)
 STEPS = 20
-NEW: dict[str, Any] = {"output": 0, "fence": 0, "faults": [], "log": [], "drives": 0, "refused": 0}
+NEW = json.dumps({"output": 0, "fence": 0, "faults": [], "log": [], "drives": 0, "refused": 0})
 
 
 def wave(level: float = 1.0, steps: int = STEPS) -> Trajectory:
@@ -31,25 +32,29 @@ def wave(level: float = 1.0, steps: int = STEPS) -> Trajectory:
 
 @dataclass(frozen=True)
 class Panel:
-    """The supply itself."""
+    """The supply itself: whoever is killed while it changes leaves it as it was or as it should be."""
 
     file: Path
 
     @property
     def state(self) -> dict[str, Any]:
-        return self.change(lambda state: None)
+        return dict(json.loads(self.file.read_text() if self.file.exists() else NEW))
 
     def change(self, how: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-        with self.file.open("a+") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)
-            stream.seek(0)
-            state = json.loads(
-                stream.read() or '{"output": 0, "fence": 0, "faults": [], "log": [], "drives": 0, "refused": 0}'
-            )
+        with self.held():
+            state = self.state
             how(state)
-            stream.truncate(0)
-            stream.write(json.dumps(state))
-        return dict(state)
+            part = self.file.with_suffix(".part")
+            part.write_text(json.dumps(state))
+            part.replace(self.file)
+        return state
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Nobody else changes it meanwhile, so that a process may be stopped without keeping the others from it."""
+        with self.file.with_suffix(".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def command(self, number: int, word: str, **values: Any) -> dict[str, Any]:
         """Do as told, unless a higher number was met: then raise, having noted it."""
@@ -90,6 +95,8 @@ class BenchSupply:
     """Seconds that the safe state takes to reach."""
     steps: int = 1
     """Values held at least; the last one is held on."""
+    good: int = 2
+    """Values held before it misbehaves."""
 
     def __post_init__(self) -> None:
         self.number = 0
@@ -144,7 +151,7 @@ class BenchSupply:
         for step in range(steps):
             self._say("drive", output=1)
             time.sleep(self.dwell)
-            if step == 2:
+            if step == self.good:
                 self._misbehave(self._faults())
             try:
                 run.report(step + 1, steps, level=float(trajectory.values[min(step, trajectory.steps - 1), 0]))

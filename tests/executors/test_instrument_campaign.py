@@ -80,11 +80,12 @@ def test_what_cannot_work_is_refused_before_the_instrument_moves(panel: Panel, w
 
 def test_a_trial_that_takes_too_long_is_a_failed_trial_that_tells_what_it_took(panel: Panel, write: Write) -> None:
     panel.faulty("hang")
-    record = ran(write(timeouts={**CAMPAIGN["timeouts"], "trial": 0.3}, budget={"initial": 2, "total": 2}))
+    timeouts = {**CAMPAIGN["timeouts"], "trial": 1}
+    record = ran(write(timeouts=timeouts, executor={"good": 0}, budget={"initial": 2, "total": 2}))
     assert list(record.status) == [Status.FAILED] * 2
     said = str(record.trial(0).attempts[-1].error)
     assert said.startswith(
-        "ExecutionError: time-out: the trial took longer than 0.3 s; asked to stop, no answer in 0.3 s"
+        "ExecutionError: time-out: the trial took longer than 1 s; asked to stop, no answer in 0.3 s"
     )
     assert "safe state read back output=0" in said
 
@@ -146,8 +147,9 @@ def test_whatever_is_hit_the_instrument_is_safe_the_trial_recorded_and_the_campa
     guardian, child = processes(panel)
     pids = {"parent": command.process.pid, "guardian": guardian, "child": child}
     signals, status = HITS[hit]
-    for name, number in signals:
-        os.kill(pids[name], number)
+    with panel.held():
+        for name, number in signals:
+            os.kill(pids[name], number)
     assert eventually(lambda: panel.output == 0, 15), "the output is still on"
     code, said = command.ended()
     if status is INTERRUPTED:
@@ -170,8 +172,9 @@ def test_a_campaign_stopped_and_resumed_finds_its_instrument_taken(panel: Panel,
     first = Command(write(executor={"steps": 10_000}), "--without-prefect")
     assert eventually(lambda: panel.output == 1, 120)
     guardian, child = processes(panel)
-    for pid in (first.process.pid, child):
-        os.kill(pid, signal.SIGSTOP)
+    with panel.held():
+        for pid in (first.process.pid, child):
+            os.kill(pid, signal.SIGSTOP)
     assert eventually(lambda: panel.output == 0 and not alive(guardian) and not alive(child))
     (tmp_path / "second").mkdir()
     second = Command(shutil.copy(tmp_path / "bench.yaml", tmp_path / "second"), "--without-prefect")

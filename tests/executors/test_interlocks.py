@@ -181,7 +181,7 @@ CAMPAIGN: dict[str, Any] = {
     "decoder": {"use": "identity", "channels": [{"name": "bias", "unit": "V"}], "lower": [1], "upper": [4]},
     "atlas": {"grid": [19]},
     "planner": {"use": "random"},
-    "timeouts": {"heartbeat": 1, "ask": 0.3, "abort": 0.3, "terminate": 0.5, "lease": 8},
+    "timeouts": {"heartbeat": 5, "ask": 0.3, "abort": 0.3, "terminate": 0.5, "lease": 8},
     "evaluator": {"use": "bench_instrument:Level"},
 }
 Write = Callable[..., Path]
@@ -281,7 +281,7 @@ def test_a_running_trial_is_held_longer_than_the_child_has_patience_and_goes_on(
     panel: Panel, write: Write, thermometer: Thermometer
 ) -> None:
     thermometer.hot_at, thermometer.cools_in = 5, 2.0
-    timeouts = {**CAMPAIGN["timeouts"], "trial": 1.8}
+    timeouts = {**CAMPAIGN["timeouts"], "heartbeat": 1, "trial": 1.8}
     record = ran(write(timeouts=timeouts, budget={"initial": 1, "total": 1}), thermometer)
     assert list(record.status) == [Status.SCORED], "the time it was held is not the trial's"
     assert thermometer.said == [WORDS, ""]

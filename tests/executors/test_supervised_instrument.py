@@ -26,11 +26,12 @@ from zbo_orchestrator.model import ConfigurationError, ExecutionError, FatalErro
 from zbo_orchestrator.testing import RecordedRun
 
 OFF = "safe state read back output=0"
+TIMED = replace(QUICK, trial=1.0, abort=1.0)
 
 
 @contextmanager
-def supervised(panel: Panel, timeouts: Timeouts = QUICK) -> Iterator[Supervised]:
-    executor = Supervised(BenchSupply(str(panel.file)), timeouts, "the campaign under test")
+def supervised(panel: Panel, timeouts: Timeouts = QUICK, **supply: int) -> Iterator[Supervised]:
+    executor = Supervised(BenchSupply(str(panel.file), **supply), timeouts, "the campaign under test")
     try:
         yield executor
     finally:
@@ -38,7 +39,7 @@ def supervised(panel: Panel, timeouts: Timeouts = QUICK) -> Iterator[Supervised]
 
 
 def runs(executor: Supervised) -> bool:
-    return isinstance(executor.execute(wave(), RecordedRun()), Measurement)
+    return isinstance(executor.execute(wave(steps=4), RecordedRun()), Measurement)
 
 
 def test_one_child_and_one_connection_serve_many_trials(panel: Panel) -> None:
@@ -62,18 +63,18 @@ def test_one_child_and_one_connection_serve_many_trials(panel: Panel) -> None:
 
 def test_layer_after_layer_ends_a_trial_until_one_does(panel: Panel) -> None:
     """Each fault defeats one layer more than the one before."""
-    with supervised(panel, replace(QUICK, trial=0.3)) as executor:
+    with supervised(panel, TIMED, good=0) as executor:
         runs(executor)
         for faults, took in (
             (["hang"], rf"asked to stop, no answer in 0.3 s; aborted, ended \({OFF}\)"),
             (
                 ["hang", "deaf"],
-                f"asked to stop, no answer in 0.3 s; aborted, no answer in 0.3 s; {OFF}; terminated; {OFF}",
+                f"asked to stop, no answer in 0.3 s; aborted, no answer in 1 s; {OFF}; terminated; {OFF}",
             ),
             (["hang", "deaf", "undying"], f"{OFF}; terminated, no answer in 0.5 s; killed; {OFF}"),
         ):
             panel.faulty(*faults)
-            with pytest.raises(ExecutionError, match=rf"^time-out: the trial took longer than 0.3 s; .*{took}"):
+            with pytest.raises(ExecutionError, match=rf"^time-out: the trial took longer than 1 s; .*{took}"):
                 executor.execute(wave(), RecordedRun())
             assert panel.output == 0
         assert panel.state["refused"], "the instrument obeyed a child that had been declared dead"
@@ -114,7 +115,7 @@ def test_a_failed_trial_ends_safe_and_its_error_comes_back_whole(panel: Panel) -
 
 
 def test_what_is_more_than_a_failed_trial_is_raised_though_the_trial_was_being_stopped(panel: Panel) -> None:
-    with supervised(panel, replace(QUICK, trial=0.3)) as executor:
+    with supervised(panel, TIMED, good=0) as executor:
         panel.faulty("hang", "interlock")
         with pytest.raises(FatalError, match=f"^the interlock is open\n(.*\n)*{OFF}\nasked to stop, no answer"):
             executor.execute(wave(), RecordedRun())
@@ -213,7 +214,7 @@ def campaign(panel: Panel, ramp: float = 0.0, steps: int = 100_000) -> subproces
 def test_killed_with_its_child_the_guardian_makes_safe_and_the_next_run_waits_for_it(
     panel: Panel, caplog: pytest.LogCaptureFixture
 ) -> None:
-    parent = campaign(panel, ramp=1.5)
+    parent = campaign(panel, ramp=3.0)
     guardian, child = processes(panel)
     parent.kill()
     os.kill(child, signal.SIGKILL)
@@ -244,8 +245,9 @@ def test_killed_alone_its_child_makes_safe_by_itself(panel: Panel) -> None:
 def test_stopped_and_resumed_after_it_was_declared_dead_it_cannot_write(panel: Panel) -> None:
     parent = campaign(panel)
     guardian, child = processes(panel)
-    for pid in (parent.pid, child):
-        os.kill(pid, signal.SIGSTOP)
+    with panel.held():
+        for pid in (parent.pid, child):
+            os.kill(pid, signal.SIGSTOP)
     assert eventually(lambda: panel.output == 0 and not alive(guardian))
     stale = BenchSupply(str(panel.file))
     stale.fence(panel.state["log"][-1][1] - 1)

@@ -194,8 +194,8 @@ def test_silence_ends_the_program_and_all_it_started(tmp_path: Path) -> None:
         "print('stuck', file=sys.stderr, flush=True)\n"
         "time.sleep(600)",
     )
-    with pytest.raises(TransientError, match=r"was silent for 2 s; the last line on its stderr: stuck"):
-        JsonLines(command=command, silence=2, stop=0.1).execute(LONG, RecordedRun())
+    with pytest.raises(TransientError, match=r"was silent for 5 s; the last line on its stderr: stuck"):
+        JsonLines(command=command, silence=5, stop=0.1).execute(LONG, RecordedRun())
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     assert len(pids) == 2
     assert eventually(lambda: not any(map(alive, pids)))
@@ -320,12 +320,12 @@ def test_the_safe_state_is_reached_past_a_program_that_hangs(
     ("text", "complaint"),
     [
         ("sys.exit(2)", "the safe state cannot be reached: .* exited with code 2"),
-        ('say(\'{"say": "error", "kind": "FatalError", "text": "power=5"}\'); time.sleep(9)', "power=5"),
-        ('say(\'{"say": "error", "kind": "ExecutionError", "text": "no"}\'); time.sleep(9)', "no"),
+        ('say(\'{"say": "error", "kind": "FatalError", "text": "power=5"}\'); sys.stdin.read()', "power=5"),
+        ('say(\'{"say": "error", "kind": "ExecutionError", "text": "no"}\'); sys.stdin.read()', "no"),
     ],
 )
 def test_a_safe_state_that_is_not_reached_is_fatal(tmp_path: Path, text: str, complaint: str) -> None:
-    executor = JsonLinesInstrument(command=program(tmp_path, text), stop=0.1)
+    executor = JsonLinesInstrument(command=program(tmp_path, text))
     with pytest.raises(FatalError, match=complaint):
         executor.safe_state()
     executor.close()

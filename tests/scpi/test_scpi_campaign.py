@@ -70,7 +70,7 @@ def test_the_same_campaign_finds_the_same_over_the_wire(campaign_file: Write, tm
 
 def test_a_lost_connection_is_tried_again_and_recorded(campaign_file: Write, tmp_path: Path, start: Start) -> None:
     simulator = start()
-    over = wired(simulator) | {"timeout": 0.3}
+    over = wired(simulator) | {"timeout": 1.0}
     with Wire(simulator.address) as bench:
         bench.say('SIM:FAUL "drop",1')
     file = campaign_file(executor=over, simulated=True, planner=RANDOM, retries=1, budget={"initial": 2, "total": 2})

@@ -163,7 +163,7 @@ def test_a_stopped_run_is_off_and_the_next_one_is_whole(start: Start) -> None:
         executor.execute(trajectory(), ran(stop_at=3))
     assert not simulator.instrument.generator.outputs[0].on
     assert not simulator.instrument.generator.running
-    brief = Trajectory(ramp(5), 0.001, trajectory().channels)
+    brief = Trajectory(ramp(5), 0.02, trajectory().channels)
     run = ran()
     assert executor.execute(brief, run).arrays["felt"].shape == (1, 5)
     assert len(run.reports) > 2, "what completed the stopped run was taken for the end of this one"

@@ -18,7 +18,7 @@ from zbo_scpi.connection import Connection
 from zbo_scpi.simulator import FAULTS, Behaviour, Generator, Simulator
 
 Start = Callable[..., Simulator]
-TIMEOUT = 0.25
+TIMEOUT = 1.0
 ENDS: dict[str, tuple[type[Exception], str]] = {
     "drop": (TransientError, r"\*ESR\?: "),
     "hang": (TransientError, r"\*ESR\?: .*[Tt]imeout"),
@@ -52,7 +52,7 @@ def test_every_fault_is_tried_here() -> None:
 
 @pytest.mark.parametrize("fault", ENDS)
 def test_a_fault_fails_the_trial_with_the_output_off_and_passes(start: Start, fault: str) -> None:
-    simulator = start(faults=(fault,), lateness=2 * TIMEOUT, downtime=3 * TIMEOUT)
+    simulator = start(faults=(fault,), lateness=2 * TIMEOUT, downtime=TIMEOUT)
     executor, (error, text) = driving(simulator), ENDS[fault]
     with pytest.raises(error, match=text) as caught:
         executor.execute(trajectory(), ran())

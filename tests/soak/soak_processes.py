@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 PATIENCE = 150.0
@@ -57,8 +58,9 @@ def gone(pids: dict[int, str]) -> bool:
 
 
 def strike(pid: int) -> None:
-    """kill -9."""
-    os.kill(pid, signal.SIGKILL)
+    """kill -9, of one that may have just ended."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def fill_disk(process: subprocess.Popen[bytes], limit: int) -> None:
