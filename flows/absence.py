@@ -72,9 +72,11 @@ def outlived(doing: str) -> Iterator[None]:
 
 def shown(what: str, show: Callable[[], object]) -> None:
     """Have the server show what is shown again soon: nothing is asked of one that is gone."""
-    if not gone():
-        with outlived(what):
-            show()
+    if gone():
+        _log.debug("%s is not shown: no server answers", what)
+        return
+    with outlived(what):
+        show()
 
 
 @contextmanager
@@ -116,6 +118,7 @@ def heeded() -> Iterator[None]:
     try:
         yield
     finally:
+        _hung.clear()  # it may be well again
         if gone():
             _leave()
 

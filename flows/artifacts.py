@@ -100,7 +100,7 @@ def _facts(history: History) -> dict[str, Any]:
         "history": str(history.path),
         "trials": recorded(history),
         "state": history.state,
-        "stop": history.stop_reason,
+        "stop": f"stopped by {history.stopped}" if history.stopped else history.stop_reason,
     }
     if np.isfinite(values).any():
         best = int(np.nanargmax(history.goal.gain(values)))

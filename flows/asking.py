@@ -63,7 +63,6 @@ class PausedRun(Watcher):
             shown("the paused run", partial(self._look, history))
         elif self._keys is not None:
             shown("the paused run", self._release)
-            self._keys = None
 
     def _pause(self, why: str) -> None:
         get_run_logger().warning("waiting for people: %s", why)
@@ -105,6 +104,7 @@ class PausedRun(Watcher):
 
     def _release(self) -> None:
         """Somebody answered by another way; who presses the page's button just then comes too late."""
+        self._keys = None
         with suppress(NotPausedError):
             resume_flow_run(_run().id, run_input={"decision": "resume", "reason": "answered elsewhere"})
         get_run_logger().info("going on")

@@ -54,7 +54,8 @@ def final_training(  # noqa: PLR0917 (a form's fields)
     with absence.heeded(), Stall(stall, telling(UUID(flow_run.id))) as stalling:
         watched = _Logged(audience.listener(), stalling)
         comparison = compare(prepare(campaign, path, wish), watched, dressed=observed_executor)
-        absence.shown("the comparison", lambda: _show(comparison))
+        with absence.outlived("the comparison"):
+            _show(comparison)
     return {"campaign": comparison.campaign, "history": history, "verdict": verdict(comparison)}
 
 

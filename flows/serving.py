@@ -11,7 +11,6 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
-from uuid import UUID
 
 from prefect import Flow, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate
@@ -85,18 +84,20 @@ def give_up(served: list[RunnerDeployment]) -> None:
             flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=types))),
             deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[each.name for each in served])),
         )
-        for run in (run for run in left if run.id not in _at_work()):
+        for run in (run for run in left if str(run.id) not in _at_work()):
             said = "what served it was ended; run it again, its history goes on"
             client.set_flow_run_state(run.id, Crashed(message=said), force=True)
 
 
-def _at_work() -> set[UUID]:
-    """The flow runs that processes of this user on this machine are at work on."""
+def _at_work() -> set[str]:
+    """The flow runs that Prefect's processes on this machine are at work on; what those have started does not count."""
     mark, found = b"PREFECT__FLOW_RUN_ID=", set()
-    for process in Path("/proc").glob("[0-9]*/environ"):
+    for process in Path("/proc").glob("[0-9]*"):
         with suppress(FileNotFoundError, ProcessLookupError, PermissionError):  # it has ended, or is somebody else's
-            found |= {entry.removeprefix(mark) for entry in process.read_bytes().split(b"\0") if entry.startswith(mark)}
-    return {UUID(run.decode()) for run in found if run}
+            if b"prefect" in (process / "cmdline").read_bytes():
+                entries = (process / "environ").read_bytes().split(b"\0")
+                found |= {entry.removeprefix(mark).decode() for entry in entries if entry.startswith(mark)}
+    return found
 
 
 def _deployment(section: Deployment, origin: str) -> RunnerDeployment:

@@ -21,6 +21,7 @@ from zbo_orchestrator.model import (
     Evidence,
     ExecutionError,
     FatalError,
+    HistoryError,
     Job,
     Measurement,
     Plan,
@@ -285,6 +286,26 @@ def test_threads_keep_the_width_full(tmp_path: Path) -> None:
     workers = Threads(executor, 3, tmp_path)
     trials = list(run(ListLedger(), Walk(6), Straight(), Total(), workers, width=3))
     assert sorted(trial.number for trial in trials) == list(range(6))
+
+
+class Crowded(ListLedger):
+    """Has room for two that cannot be had again."""
+
+    def start(self, number: int) -> None:
+        if number == 2:
+            raise HistoryError("no room")
+        super().start(number)
+
+
+def test_a_trial_that_may_not_start_leaves_those_under_way_their_end(tmp_path: Path) -> None:
+    ledger, refused = Crowded(repeatable=False), threading.Event()
+    workers = Threads(Echo(lambda _: refused.wait(20)), 3, tmp_path)
+    trials = run(ledger, Walk(6), Straight(), Total(), workers, width=3)
+    threading.Timer(0.5, refused.set).start()
+    with pytest.raises(HistoryError, match="no room"):
+        list(trials)
+    assert {number: trial.status for number, trial in ledger.trials.items()} == dict.fromkeys((0, 1), Status.SCORED)
+    assert [proposal.number for proposal in ledger.waiting()] == [2]
 
 
 class InGroups:

@@ -200,6 +200,36 @@ def test_more_trials_are_asked_for_whatever_budget_a_person_gave_before(tmp_path
     assert recorded(Record.read(history)) == 6
 
 
+@pytest.mark.parametrize("asked", [[Request("stop", "fire", "bo"), Request("budget", data={"total": 9})], None])
+def test_who_wants_more_as_the_last_trial_ends_is_heard(
+    tmp_path: Path, history: Path, asked: list[Request] | None
+) -> None:
+    person = Person({2: asked} if asked else {6: [Request("budget", data={"total": 9})]})
+    conduct(campaign(tmp_path), history, person)
+    record = Record.read(history)
+    assert (recorded(record), record.stop_reason) == (9, "budget: 9 of 9 trials are proposed")
+
+
+def test_a_person_s_budget_outlives_the_runs_that_leave_a_stop_alone(tmp_path: Path, history: Path) -> None:
+    file = campaign(tmp_path)
+    conduct(file, history, Person({1: [Request("budget", data={"total": 9}), Request("stop")]}))
+    conduct(budgeted(file, history, add=2, reopen=False), history, Watcher())
+    conduct(budgeted(file, history, reopen=True), history, Watcher())
+    conduct(file, history, Watcher())
+    record = Record.read(history)
+    assert (recorded(record), record.budget.total) == (9, 9)
+
+
+def test_a_pause_after_the_last_trial_holds_whatever_is_added(tmp_path: Path, history: Path) -> None:
+    failing = {"use": "lab:Hill", "cliff": -2}
+    file = campaign(tmp_path, executor=failing, breaker={"failures": 2}, budget={"initial": 2, "total": 2})
+    conduct(file, history, Watcher())
+    assert Record.read(history).state == "finished"
+    with pytest.raises(Unattended, match="paused: 2 trials in a row failed"):
+        conduct(budgeted(file, history, add=2), history, Watcher(), patience=0.0)
+    assert recorded(Record.read(history)) == 2
+
+
 def test_a_stop_now_ends_the_running_trial(tmp_path: Path, history: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(oversight, "GLANCE", 0.0)
 

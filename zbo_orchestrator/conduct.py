@@ -285,22 +285,27 @@ def budgeted(
     trials: int | None = None,
     add: int | None = None,
     until: int | None = None,
-    reopen: bool = True,
+    reopen: bool | None = None,
 ) -> Campaign:
     """The campaign with a budget of `trials` in all, or of `add` more than the history holds, never beyond `until`.
 
-    Unless `reopen`, one that a person stopped keeps the budget that it has.
+    reopen   whether one that a person stopped goes on; None: with `add`, or a larger budget than it has
     """
     if trials is not None and add is not None:
         raise ConfigurationError(f"trials {trials} and add {add}: wanted one of them")
     found = Record.read(path) if History.exists(path) else None
-    if found is not None and found.stopped and not reopen:
-        return replace(campaign, budget=found.budget)
     if add is not None:
         trials = add + (recorded(found) if found is not None else 0)
     if until is not None:
         trials = min(campaign.budget.total if trials is None else trials, until)
-    return campaign if trials is None else campaign.with_budget(trials, more=add is not None)
+    asked = campaign if trials is None else campaign.with_budget(trials)
+    if found is None or not found.stopped:
+        return asked if add is None else replace(asked, budget_by="run")
+    more = asked.budget.total > found.budget.total
+    if reopen or (reopen is None and (add is not None or more)):
+        budget = found.budget if trials is None and not more else asked.budget
+        return replace(asked, budget=budget, budget_by="run")
+    return replace(campaign, budget=found.budget, budget_by="history")
 
 
 def recorded(record: Record) -> int:

@@ -11,10 +11,12 @@ from typing import Protocol
 
 from zbo_orchestrator.model import (
     Attempt,
+    Budget,
     Decoder,
     Evaluator,
     Evidence,
     ExecutionError,
+    HistoryError,
     Job,
     Measurement,
     Plan,
@@ -103,20 +105,23 @@ def run(
     loop = _Loop(history, planner, decoder, evaluator, workers, width, batches, retries, seed_of, seen_by, waiting)
     try:
         loop.plan()
-        yield from loop.launch()
-        for number, result in workers.results():
-            if loop.try_again(number, result):
-                loop.plan()  # for those that ended just before it
-                yield from loop.launch()
-                continue
-            with loop.one_commit():
-                trial = loop.record(number, result)
-                loop.plan()
-            workers.forget(number)
-            vetoed = list(loop.launch(patient=False)) if loop.flights else []  # places stay full while others look
-            yield trial
-            yield from vetoed
+        while True:
             yield from loop.launch()
+            for number, result in workers.results():
+                if loop.try_again(number, result):
+                    loop.plan()  # for those that ended just before it
+                    yield from loop.launch()
+                    continue
+                with loop.one_commit():
+                    trial = loop.record(number, result)
+                    loop.plan()
+                workers.forget(number)
+                vetoed = list(loop.launch(patient=False)) if loop.flights else []  # places stay full while others look
+                yield trial
+                yield from vetoed
+                yield from loop.launch()
+            if not loop.goes_on():
+                break
     except GeneratorExit:
         loop.land("the campaign was closed", deliberate=True)
         raise
@@ -151,6 +156,8 @@ class _Loop:
     waiting: deque[Proposal]
     flights: dict[int, _Flight] = field(default_factory=dict)
     stopped: str = ""
+    stopped_at: Budget | None = None
+    refused: HistoryError | None = None
 
     def one_commit(self) -> AbstractContextManager[None]:
         """A record and the next plan share a commit, unless losing the record would lose an experiment."""
@@ -165,9 +172,10 @@ class _Loop:
         if self.workers.ready() or (self.batches and self.free < self.width):
             return
         while not self.stopped and self.free > 0:  # a planner may answer with fewer points than asked
-            plan = self.planner.plan(self.history.evidence(), self.free)
+            evidence = self.history.evidence()
+            plan = self.planner.plan(evidence, self.free)
             if isinstance(plan, Stop):
-                self.stopped = plan.reason
+                self.stopped, self.stopped_at = plan.reason, evidence.budget
             else:
                 self.waiting.extend(self.history.propose(plan))
 
@@ -176,7 +184,7 @@ class _Loop:
 
         Waits for people where it is patient and nothing is under way.
         """
-        while len(self.flights) < self.width:
+        while len(self.flights) < self.width and self.refused is None:
             admitted = self.oversight.admit(self.waiting, idle=patient and not self.flights)
             self.stopped = self.stopped or self.oversight.stopped
             if admitted is None:
@@ -186,10 +194,36 @@ class _Loop:
             if veto is not None:
                 yield self.withdraw(Trial(proposal, trajectory, veto))
                 continue
-            if not self.history.repeatable:
-                self.history.start(proposal.number)
+            if not self._noted(proposal):
+                return
             self.flights[proposal.number] = _Flight(proposal, trajectory, time.time())
             self.workers.start([self._job(proposal.number)])
+
+    def _noted(self, proposal: Proposal) -> bool:
+        """Write down that a trial begins. Where that is refused, those under way end first: nobody can repeat them."""
+        try:
+            if not self.history.repeatable:
+                self.history.start(proposal.number)
+        except HistoryError as refused:
+            if not self.flights:
+                raise
+            self.refused, self.stopped = refused, str(refused)
+            self.waiting.appendleft(proposal)
+            return False
+        return True
+
+    def goes_on(self) -> bool:
+        """Nothing is under way any more: whether people, who were asked meanwhile, want more than the planner knew of.
+
+        Raises what refused a trial its start.
+        """
+        if self.refused is not None:
+            raise self.refused
+        if self.oversight.stopped or (not self.waiting and self.history.evidence().budget == self.stopped_at):
+            return False
+        self.stopped = ""
+        self.plan()
+        return bool(self.waiting)
 
     def withdraw(self, vetoed: Trial) -> Trial:
         """Write down that a trial is not to run, and plan another."""

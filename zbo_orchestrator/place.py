@@ -52,7 +52,7 @@ class Place:
         return self.folder.name
 
     def beside(self, ending: str) -> Path:
-        """The local file or folder that goes with it: `.html`, `.scratch`, `.scan`, `.final`, `.inbox`, `.lock`."""
+        """The local file or folder that goes with it: `.html`, `.scratch`, `.final`, `.inbox`, `.lock`, and others."""
         return self.folder.with_name(f"{self.name}{ending}")
 
     def __str__(self) -> str:

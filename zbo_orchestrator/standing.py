@@ -53,9 +53,10 @@ class Standing:
                     self.stopped = words(data["by"], data["reason"])
             case "pause":
                 self.paused, self._drifted = data["reason"], data.get("drifted", self._drifted)
-            case "resume" | "reopen":
+            case "reopen":
+                self.stopped = ""
+            case "resume":
                 self.paused, self.since = "", sequence
-                self.stopped = "" if kind == "reopen" else self.stopped
                 self.accepted = self.accepted if self._drifted is None else self._drifted
                 self._drifted = None
             case "approve":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -68,8 +67,8 @@ def test_a_service_and_a_terminal_of_one_user_find_the_same_lease(tmp_path: Path
         subprocess.run([sys.executable, "-c", words], env=shared | own, check=True, capture_output=True).stdout
         for own in alike
     }
-    assert found == {f"{tmp_path}/.local/state/zbo/leases/{socket.gethostname()}\n".encode()}
     (kept,) = (tmp_path / ".local/state/zbo/leases").iterdir()
+    assert found == {f"{kept}\n".encode()}
     assert kept.stat().st_mode & 0o077 == 0
 
 
@@ -77,6 +76,12 @@ def test_where_no_lease_can_be_kept_nothing_is_driven(tmp_path: Path, monkeypatc
     (tmp_path / "file").touch()
     monkeypatch.setenv("ZBO_LEASES", str(tmp_path / "file" / "leases"))
     with pytest.raises(ConfigurationError, match=r"file/leases: Not a directory; wanted .* ZBO_LEASES=FOLDER"):
+        leases(Nameless(1))
+
+
+def test_a_folder_that_depends_on_where_one_stands_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZBO_LEASES", "leases")
+    with pytest.raises(ConfigurationError, match="ZBO_LEASES is leases; wanted an absolute path"):
         leases(Nameless(1))
 
 

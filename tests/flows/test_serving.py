@@ -50,7 +50,7 @@ def test_a_run_that_outlived_what_served_it_before_is_not_given_up(api: str) -> 
         for run in runs:
             client.set_flow_run_state(run, Running(), force=True)
         outlives = {**os.environ, "PREFECT__FLOW_RUN_ID": str(runs[0])}
-        with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env=outlives):
+        with subprocess.Popen([sys.executable, "-c", "input()", "prefect.engine"], stdin=subprocess.PIPE, env=outlives):
             give_up([made])
             assert [client.read_flow_run(run).state_name for run in runs] == ["Running", "Crashed"]
         give_up([made])

@@ -89,17 +89,15 @@ class Campaign:
     instrument: str | None = None
     interlocks: tuple[Interlock, ...] = ()
     travels: bool = False
-    more: bool = False
+    budget_by: Literal["file", "run", "history"] = "file"
+    """Whose word the budget is: a person's since then stands before the file's, not before this run's."""
 
-    def with_budget(self, total: int, *, more: bool = False) -> Campaign:
-        """The same campaign with another number of trials in all, which the initial ones cannot exceed.
-
-        more   they were asked for now, whatever people asked for before
-        """
+    def with_budget(self, total: int) -> Campaign:
+        """The same campaign with another number of trials in all, which the initial ones cannot exceed."""
         initial = min(self.budget.initial, total)
         budget = {**self.document["budget"], "initial": initial, "total": total}
         changed = replace(self.budget, initial=initial, total=total)
-        return replace(self, budget=changed, document={**self.document, "budget": budget}, more=more)
+        return replace(self, budget=changed, document={**self.document, "budget": budget})
 
     def seed_of(self, number: int) -> int:
         """The seed an executor is given for a trial: the campaign's, or one derived from it and the trial's number."""
@@ -172,8 +170,8 @@ class Campaign:
             self._ask(history)
             history.resume(
                 {**self.identity, "weights": fingerprint(history.charter.decoder)},
-                budget=self.budget,
-                more=self.more,
+                budget=None if self.budget_by == "history" else self.budget,
+                more=self.budget_by == "run",
                 name=self.name,
                 notes=self.notes,
                 certify=self.certify(history),

@@ -119,6 +119,7 @@ def _through_prefect(history: Place, wish: Wish, audience: Audience, console: Co
     """The same, as a flow run. Prefect's own console stays silent: an error is told once, by us."""
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     from zbo_flows.server import server
+    from zbo_orchestrator.model import ExecutionError
 
     with server() as api:
         api.wait()
@@ -139,10 +140,10 @@ def _through_prefect(history: Place, wish: Wish, audience: Audience, console: Co
                 small=wish.small,
                 allow_code=allow_code,
             )
-        except TransportError as silence:  # all is kept that was trained
+        except TransportError as silence:
             if (cause := reason(silence)) is not None:
                 raise cause from silence
-            typer.echo("zbo: the Prefect server is gone; what it shows of this run is not up to date", err=True)
+            raise ExecutionError("the Prefect server is gone; what was trained is kept: type it again") from silence
         finally:
             if not drain():
                 at_once()

@@ -108,8 +108,9 @@ def run(
         again += ["--patience", str(patience)] * (patience is not None)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's way of saying Ctrl-C
         try:
-            asked = {"trials": trials, "add": add, "reopen": True, "overrides": settings, "allow_code": allow_code}
-            flow = None if without_prefect else {"campaign": campaign, **asked}
+            asked = {"trials": trials, "add": add, "reopen": wanted.budget_by == "run"}
+            file = {"campaign": campaign, "overrides": settings, "allow_code": allow_code}
+            flow = None if without_prefect else {**file, **asked}
             _conduct(wanted, path, flow, {"workers": workers, "cluster": cluster, "live": live, "patience": patience})
         except KeyboardInterrupt as interrupt:
             typer.echo(f"zbo: interrupted; what was recorded is kept. To go on: {shlex.join(again)}", err=True)
@@ -150,7 +151,7 @@ def _finished(campaign: Campaign, path: Place) -> bool:
     record = Record.read(path)
     if record.state != "finished" or record.budget != campaign.budget or not campaign.founded(record):
         return False
-    if campaign.more and recorded(record) < record.budget.total:
+    if campaign.budget_by == "run" and recorded(record) < record.budget.total:
         return False
     typer.echo(f"{record.name} is finished: {record.stop_reason}. It holds {recorded(record)} trials; more: --add N")
     return True

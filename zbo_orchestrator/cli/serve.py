@@ -80,5 +80,8 @@ def serve(
 def _leave_with(api: Server) -> None:
     """End at once when our server does, for whoever starts it again; runs under way go on by themselves."""
     api.died()
-    typer.echo(f"zbo: the Prefect server ended; its log is {api.log}. Runs under way go on; zbo serve again", err=True)
-    os._exit(1)
+    try:
+        told = f"zbo: the Prefect server ended; its log is {api.log}. Runs under way go on; zbo serve again"
+        typer.echo(told, err=True)
+    finally:
+        os._exit(1)

@@ -112,7 +112,9 @@ def folder() -> Path:
     Named by the machine, which process numbers are of: several may share a home.
     """
     chosen = os.environ.get("ZBO_LEASES")
-    kept = Path(chosen) if chosen else user_state_path("zbo", appauthor=False) / "leases" / socket.gethostname()
+    kept = Path(chosen).expanduser() if chosen else user_state_path("zbo", appauthor=False) / "leases" / _machine()
+    if not kept.is_absolute():
+        raise ConfigurationError(f"ZBO_LEASES is {chosen}; wanted an absolute path, the same for all that drive")
     try:
         kept.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -120,6 +122,14 @@ def folder() -> Path:
             f"no lease can be kept in {kept}: {error.strerror}; wanted a folder of the user's own: ZBO_LEASES=FOLDER"
         ) from error
     return kept
+
+
+def _machine() -> str:
+    """A name that lasts: a host's may change under a campaign."""
+    try:
+        return Path("/etc/machine-id").read_text().strip() or socket.gethostname()
+    except FileNotFoundError:
+        return socket.gethostname()
 
 
 def _instrument(executor: object) -> str:
