@@ -420,6 +420,7 @@ def test_the_version_needs_no_command() -> None:
     assert said.strip()[0].isdigit()
 
 
+@pytest.mark.long
 def test_fewer_trials_than_the_initial_design_still_replay(tmp_path: Path) -> None:
     history = tmp_path / "short"
     run = [*ZBO, "run", "ferrosim-parameters", "--trials", "2", "--history", str(history), "--without-prefect"]

@@ -44,7 +44,7 @@ def commits(history: Path) -> int:
     return len(list(snapshots.iterdir())) if snapshots.exists() else 0
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_a_campaign_killed_at_random_moments_equals_one_that_was_not(
     warm: ForkServerContext, campaign_file: Callable[..., Path], tmp_path: Path, seed: int
 ) -> None:

@@ -63,7 +63,10 @@ def words(panel: Panel) -> list[str]:
     ("use", "sections", "live", "said"),
     [
         ("Supply", {"simulated": True}, False, f"'{IDENTITY}' answered, and is not simulated; .* `simulated: true`"),
-        ("Supply", {"simulated": True}, True, f"'{IDENTITY}' answered, and is not simulated"),
+        pytest.param(
+            *("Supply", {"simulated": True}, True, f"'{IDENTITY}' answered, and is not simulated"),
+            marks=pytest.mark.filterwarnings("ignore:live arms nothing"),
+        ),
         ("Supply", {"instrument": "ACME,Supply,9"}, True, f"'{IDENTITY}' answered; wanted 'ACME,Supply,9'"),
         ("Supply", {}, True, f"'{IDENTITY}' answered, which the campaign file does not name"),
         ("Stage", {"instrument": "ACME,Supply,9"}, True, f"'{IDENTITY}' answered; wanted 'ACME,Supply,9'"),
@@ -117,6 +120,7 @@ def test_whoever_arms_a_simulator_is_told_that_it_is_one(write: Write) -> None:
         assert ran(write(options={"simulated": True}, simulated=True), live=True).state == "finished"
 
 
+@pytest.mark.filterwarnings("ignore:live arms nothing")
 @pytest.mark.parametrize("sections", [{"simulated": True}, {"instrument": IDENTITY}])
 def test_what_does_not_say_what_it_is_is_not_driven(panel: Panel, write: Write, sections: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=r"Mute does not say what it is; wanted a describe\(\)"):

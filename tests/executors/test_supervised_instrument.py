@@ -61,6 +61,7 @@ def test_one_child_and_one_connection_serve_many_trials(panel: Panel) -> None:
     assert panel.output == 0
 
 
+@pytest.mark.long
 def test_layer_after_layer_ends_a_trial_until_one_does(panel: Panel) -> None:
     """Each fault defeats one layer more than the one before."""
     with supervised(panel, TIMED, good=0) as executor:

@@ -171,7 +171,7 @@ def test_a_killed_owner_leaves_no_server_behind(tmp_path: Path) -> None:
     assert eventually(lambda: not alive(pages), 60)
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_an_interrupted_run_says_how_to_go_on_and_the_history_does(
     api: str, campaign_file: Callable[..., Path], tmp_path: Path, signum: signal.Signals
 ) -> None:

@@ -35,6 +35,7 @@ def test_a_stall_is_told_once_and_again_after_something_went_forward() -> None:
             assert told.get(timeout=60)
 
 
+@pytest.mark.long
 def test_a_trial_that_is_held_at_a_step_stalls() -> None:
     from zbo_flows.notifying import Stall  # noqa: PLC0415
 

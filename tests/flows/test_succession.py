@@ -29,9 +29,9 @@ def ended() -> int:
     ("writer", "state"),
     [
         (lambda: {"pid": ended()}, "CRASHED"),
-        (lambda: {"process": "another that had this id"}, "CRASHED"),
+        pytest.param(lambda: {"process": "another that had this id"}, "CRASHED", marks=pytest.mark.long),
         (dict, "RUNNING"),
-        (lambda: {"pid": ended(), "host": "another"}, "RUNNING"),
+        pytest.param(lambda: {"pid": ended(), "host": "another"}, "RUNNING", marks=pytest.mark.long),
     ],
     ids=["gone", "id given again", "alive", "elsewhere"],
 )

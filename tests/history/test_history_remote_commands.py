@@ -63,6 +63,7 @@ def test_a_campaign_runs_there_and_every_command_reads_it(zbo: Zbo, bucket: Buck
     assert not Path("s3:").exists()
 
 
+@pytest.mark.long
 def test_a_run_elsewhere_is_left_alone_until_somebody_says_take_over(
     zbo: Zbo, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,6 +83,7 @@ def test_a_run_elsewhere_is_left_alone_until_somebody_says_take_over(
     assert verify(there) == []
 
 
+@pytest.mark.long
 def test_a_campaign_that_waits_shows_that_it_lives_and_can_be_replayed(
     zbo: Zbo, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
