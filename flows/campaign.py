@@ -57,7 +57,7 @@ def run_campaign(  # noqa: PLR0917 (a form's fields)
 
     Args:
         campaign: a campaign file, or the name of a shipped campaign
-        history: where its record is kept; empty: histories/<name of the campaign>
+        history: where its record is kept; empty: in histories, under the campaign's name
         trials: the budget in all; without it and `add`: as the campaign file says
         add: trials more than the history holds
         until: never more than this many in all: with `add`, what a scheduled run comes to an end by
