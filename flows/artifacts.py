@@ -13,7 +13,7 @@ from prefect.states import Completed
 
 from zbo_flows import absence
 from zbo_flows.page import Page, key, pictures, served
-from zbo_orchestrator.conduct import Watcher, recorded
+from zbo_orchestrator.conduct import Watcher
 from zbo_orchestrator.history import History
 from zbo_orchestrator.model import Status, Trial
 from zbo_orchestrator.place import Place
@@ -43,7 +43,7 @@ class Artifacts(Watcher):
             get_run_logger().info("learning the decoder: %d of %d: %s", step, of, said)
 
     def opened(self, history: History) -> None:
-        self._history, self._found = history, recorded(history)
+        self._history, self._found = history, history.ended
         with absence.outlived("the run's page"):
             self._page.put(ProgressArtifact(progress=0.0, key=f"{self._key}-progress"))
         get_run_logger().info("history %s holds %d trials", history.path, self._found)
@@ -98,7 +98,7 @@ def _facts(history: History) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "campaign": history.name,
         "history": str(history.path),
-        "trials": recorded(history),
+        "trials": history.ended,
         "state": history.state,
         "stop": f"stopped by {history.stopped}" if history.stopped else history.stop_reason,
     }

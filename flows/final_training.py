@@ -55,7 +55,7 @@ def final_training(  # noqa: PLR0917 (a form's fields)
         watched = _Logged(audience.listener(), stalling)
         comparison = compare(prepare(campaign, path, wish), watched, dressed=observed_executor)
         with absence.outlived("the comparison"):
-            _show(comparison)
+            create_markdown_artifact(key=f"{key(comparison.campaign)}-comparison", markdown=_markdown(comparison))
     return {"campaign": comparison.campaign, "history": history, "verdict": verdict(comparison)}
 
 
@@ -78,10 +78,6 @@ class _Logged(Audience):
     def compared(self, done: Round) -> None:
         get_run_logger().info("%s", spread_words(done))
         self._inner.compared(done)
-
-
-def _show(comparison: Comparison) -> None:
-    create_markdown_artifact(key=f"{key(comparison.campaign)}-comparison", markdown=_markdown(comparison))
 
 
 def _markdown(comparison: Comparison) -> str:

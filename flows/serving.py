@@ -84,7 +84,8 @@ def give_up(served: list[RunnerDeployment]) -> None:
             flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=types))),
             deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[each.name for each in served])),
         )
-        for run in (run for run in left if str(run.id) not in _at_work()):
+        at_work = _at_work()
+        for run in (run for run in left if str(run.id) not in at_work):
             said = "what served it was ended; run it again, its history goes on"
             client.set_flow_run_state(run.id, Crashed(message=said), force=True)
 

@@ -19,7 +19,7 @@ from zbo_orchestrator.audit import replay, replayable
 from zbo_orchestrator.breaker import FAILURES, Breaker
 from zbo_orchestrator.campaign import Campaign, load
 from zbo_orchestrator.cli import main
-from zbo_orchestrator.conduct import Watcher, budgeted, conduct, recorded
+from zbo_orchestrator.conduct import Watcher, budgeted, conduct
 from zbo_orchestrator.history import History, Inbox, Record, Request, verify
 from zbo_orchestrator.model import ConfigurationError, HistoryError, Status, Trial, Unattended, Vetoed
 from zbo_orchestrator.planners.baselines import Random
@@ -173,31 +173,31 @@ def test_a_stop_outlives_a_process_that_dies_before_its_trials_have_ended(tmp_pa
     with pytest.raises(KeyboardInterrupt):
         conduct(campaign(tmp_path, width=2), history, Dies({0: asks, 1: asks}), workers="threads")
     assert Record.read(history).state == "running"
-    held = recorded(Record.read(history))
+    held = Record.read(history).ended
     conduct(campaign(tmp_path), history, Watcher())
     record = Record.read(history)
-    assert (record.stop_reason, recorded(record)) == ("stopped by bo: fire", held)
+    assert (record.stop_reason, record.ended) == ("stopped by bo: fire", held)
 
 
 def test_who_asks_for_more_trials_reopens_what_was_stopped(tmp_path: Path, history: Path) -> None:
     file = campaign(tmp_path)
     conduct(file, history, Person({2: [Request("stop", "fire", "bo")]}))
-    held = recorded(Record.read(history))
+    held = Record.read(history).ended
     assert held < 7
     conduct(budgeted(file, history, add=7 - held, reopen=False), history, Watcher())
-    assert recorded(Record.read(history)) == held, "nobody said that it may go on"
+    assert Record.read(history).ended == held, "nobody said that it may go on"
     conduct(budgeted(file, history, add=7 - held), history, Watcher())
     record = Record.read(history)
-    assert (recorded(record), record.budget.total, record.stopped) == (7, 7, "")
+    assert (record.ended, record.budget.total, record.stopped) == (7, 7, "")
 
 
 def test_more_trials_are_asked_for_whatever_budget_a_person_gave_before(tmp_path: Path, history: Path) -> None:
     file = campaign(tmp_path)
     conduct(budgeted(file, history, trials=3), history, Watcher())
     conduct(budgeted(file, history, add=3), history, Person({3: [Request("budget", data={"total": 5})]}))
-    assert recorded(Record.read(history)) == 5
+    assert Record.read(history).ended == 5
     conduct(budgeted(file, history, add=1), history, Watcher())
-    assert recorded(Record.read(history)) == 6
+    assert Record.read(history).ended == 6
 
 
 @pytest.mark.parametrize("asked", [[Request("stop", "fire", "bo"), Request("budget", data={"total": 9})], None])
@@ -207,7 +207,7 @@ def test_who_wants_more_as_the_last_trial_ends_is_heard(
     person = Person({2: asked} if asked else {6: [Request("budget", data={"total": 9})]})
     conduct(campaign(tmp_path), history, person)
     record = Record.read(history)
-    assert (recorded(record), record.stop_reason) == (9, "budget: 9 of 9 trials are proposed")
+    assert (record.ended, record.stop_reason) == (9, "budget: 9 of 9 trials are proposed")
 
 
 def test_a_person_s_budget_outlives_the_runs_that_leave_a_stop_alone(tmp_path: Path, history: Path) -> None:
@@ -217,7 +217,7 @@ def test_a_person_s_budget_outlives_the_runs_that_leave_a_stop_alone(tmp_path: P
     conduct(budgeted(file, history, reopen=True), history, Watcher())
     conduct(file, history, Watcher())
     record = Record.read(history)
-    assert (recorded(record), record.budget.total) == (9, 9)
+    assert (record.ended, record.budget.total) == (9, 9)
 
 
 def test_a_pause_after_the_last_trial_holds_whatever_is_added(tmp_path: Path, history: Path) -> None:
@@ -227,7 +227,7 @@ def test_a_pause_after_the_last_trial_holds_whatever_is_added(tmp_path: Path, hi
     assert Record.read(history).state == "finished"
     with pytest.raises(Unattended, match="paused: 2 trials in a row failed"):
         conduct(budgeted(file, history, add=2), history, Watcher(), patience=0.0)
-    assert recorded(Record.read(history)) == 2
+    assert Record.read(history).ended == 2
 
 
 def test_a_stop_now_ends_the_running_trial(tmp_path: Path, history: Path, monkeypatch: pytest.MonkeyPatch) -> None:

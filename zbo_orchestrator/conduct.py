@@ -295,7 +295,7 @@ def budgeted(
         raise ConfigurationError(f"trials {trials} and add {add}: wanted one of them")
     found = Record.read(path) if History.exists(path) else None
     if add is not None:
-        trials = add + (recorded(found) if found is not None else 0)
+        trials = add + (found.ended if found is not None else 0)
     if until is not None:
         trials = min(campaign.budget.total if trials is None else trials, until)
     asked = campaign if trials is None else campaign.with_budget(trials)
@@ -306,11 +306,6 @@ def budgeted(
         budget = found.budget if trials is None and not more else asked.budget
         return replace(asked, budget=budget, budget_by="run")
     return replace(campaign, budget=found.budget, budget_by="history")
-
-
-def recorded(record: Record) -> int:
-    """How many trials of a history have ended, whatever came of them."""
-    return len(record) - len(record.waiting())
 
 
 def history_path(campaign: Campaign, given: Address = "") -> Place:

@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 import yaml
 from drill_bench import PATIENCE, Bench
-from drill_processes import eventually, processes
+from drill_processes import processes
+from waiting import eventually
 
 from zbo_orchestrator.campaign import load
 from zbo_orchestrator.conduct import Watcher, conduct

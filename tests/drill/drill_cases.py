@@ -7,7 +7,7 @@ from math import inf
 
 import pytest
 from drill_campaign import TRIALS, Drill, Saboteur
-from drill_processes import eventually
+from waiting import eventually
 
 from zbo_orchestrator.conduct import Watcher
 from zbo_orchestrator.model import FatalError, Status

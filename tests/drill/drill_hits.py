@@ -8,7 +8,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from drill_campaign import Drill, ended
-from drill_processes import child, eventually, guardian, processes
+from drill_processes import child, guardian, processes
+from waiting import eventually
 
 from zbo_orchestrator.conduct import Watcher
 from zbo_orchestrator.model import Status

@@ -10,13 +10,13 @@ import time
 from uuid import UUID
 
 from drill_campaign import Drill, ended
-from drill_processes import eventually
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.client.schemas.objects import State
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
+from waiting import eventually
 
 from zbo_orchestrator.model import Status
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import multiprocessing.resource_tracker
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -60,12 +59,3 @@ def ended(mark: str) -> Iterator[None]:
         for pid in processes(mark):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-
-
-def eventually(condition: Callable[[], bool], patience: float = 90.0) -> bool:
-    deadline = time.monotonic() + patience
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True

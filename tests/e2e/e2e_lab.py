@@ -40,7 +40,7 @@ class Lab:
 
     def environment(self, kind: str) -> dict[str, str]:
         ours = {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]), MARK: self._mark(kind)}
-        others = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+        others = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "ZBO_"))}
         return {**others, **self.settings, **ours}
 
     def start(self, kind: str, words: str, where: Path | None = None) -> subprocess.Popen[bytes]:

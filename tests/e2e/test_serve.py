@@ -17,10 +17,15 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 STATES = "SELECT state_type FROM flow_run WHERE NOT auto_scheduled ORDER BY created"
 
 
-def test_without_its_server_nothing_is_served(lab: Lab) -> None:
-    port = free_port(beside=1)
+def alone(lab: Lab) -> int:
+    """Without a server of its own: where `zbo serve` may serve, and the pages of histories at the next port."""
     for name in ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_SERVER_API_PORT", "ZBO_FOLDER", "ZBO_PAGES"):
         del lab.settings[name]
+    return free_port(beside=1)
+
+
+def test_without_its_server_nothing_is_served(lab: Lab) -> None:
+    port = alone(lab)
     serving = lab.start("serve", f"zbo serve --port {port}")
     eventually(lambda: "Ctrl-C ends it" in lab.log("serve") or serving.poll() is not None, "it serves")
     (server,) = [pid for pid, words in lab.alive("serve").items() if "zbo_flows.server" in words]
@@ -32,9 +37,7 @@ def test_without_its_server_nothing_is_served(lab: Lab) -> None:
 
 
 def test_runs_are_served_until_it_is_told_to_end(lab: Lab, receiver: Receiver) -> None:
-    port = free_port(beside=1)  # the pages of histories
-    for name in ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_SERVER_API_PORT", "ZBO_FOLDER", "ZBO_PAGES"):
-        del lab.settings[name]
+    port = alone(lab)
     (words,) = told("serve")
     serving = lab.start("serve", f"{words.replace('https://chat.example/hooks/1234', receiver.url)} --port {port}")
     api = Api(f"http://127.0.0.1:{port}/api")

@@ -108,9 +108,9 @@ def run(
         again += ["--patience", str(patience)] * (patience is not None)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's way of saying Ctrl-C
         try:
-            asked = {"trials": trials, "add": add, "reopen": wanted.budget_by == "run"}
             file = {"campaign": campaign, "overrides": settings, "allow_code": allow_code}
-            flow = None if without_prefect else {**file, **asked}
+            asked = {"trials": trials, "add": add, "reopen": wanted.budget_by == "run"}
+            flow = None if without_prefect else file | asked
             _conduct(wanted, path, flow, {"workers": workers, "cluster": cluster, "live": live, "patience": patience})
         except KeyboardInterrupt as interrupt:
             typer.echo(f"zbo: interrupted; what was recorded is kept. To go on: {shlex.join(again)}", err=True)
@@ -143,7 +143,6 @@ def _rehearse(campaign: Campaign, path: Place, trials: int) -> None:
 
 def _finished(campaign: Campaign, path: Place) -> bool:
     """Whether there is nothing to do, having said so."""
-    from zbo_orchestrator.conduct import recorded
     from zbo_orchestrator.history import History, Inbox, Record
 
     if not History.exists(path) or Inbox(path).files():
@@ -151,9 +150,9 @@ def _finished(campaign: Campaign, path: Place) -> bool:
     record = Record.read(path)
     if record.state != "finished" or record.budget != campaign.budget or not campaign.founded(record):
         return False
-    if campaign.budget_by == "run" and recorded(record) < record.budget.total:
+    if campaign.budget_by == "run" and record.ended < record.budget.total:
         return False
-    typer.echo(f"{record.name} is finished: {record.stop_reason}. It holds {recorded(record)} trials; more: --add N")
+    typer.echo(f"{record.name} is finished: {record.stop_reason}. It holds {record.ended} trials; more: --add N")
     return True
 
 

@@ -146,6 +146,11 @@ class Record:
         return "running" if self.stop_reason is None else "finished"
 
     @property
+    def ended(self) -> int:
+        """How many trials have ended, whatever came of them."""
+        return len(self) - len(self.waiting())
+
+    @property
     def stopped(self) -> str:
         """Who ended the campaign, and why; empty while nobody did, and once it was reopened."""
         return Standing.of(self.events).stopped

@@ -188,7 +188,7 @@ class History(Record):
         said = self.budget if more else self._state.filed_budget(self.charter.budget)
         if budget is not None and budget != said:
             self.set_budget(budget)
-        if more and self._over and len(self) - len(self.waiting()) < self.budget.total:
+        if more and self._over and self.ended < self.budget.total:
             self.event("reopen", reason="more trials were asked for")
 
     @property
